@@ -1,0 +1,46 @@
+import type { Log } from "./log.ts";
+
+type Close = () => void | Promise<void>;
+
+/** Closes what was opened, newest first, once; a close that fails does not keep the others open. */
+export class Shutdown {
+  readonly signal: AbortSignal;
+  private readonly abort = new AbortController();
+  private readonly closers: { name: string; close: Close }[] = [];
+  private running: Promise<void> | undefined;
+  private readonly log: Log;
+
+  constructor(log: Log) {
+    this.log = log;
+    this.signal = this.abort.signal;
+  }
+
+  add(name: string, close: Close): void {
+    this.closers.push({ name, close });
+  }
+
+  run(): Promise<void> {
+    this.running ??= this.closeAll();
+    return this.running;
+  }
+
+  /** Ends the process in good order on SIGINT and SIGTERM. */
+  onSignals(): void {
+    for (const signal of ["SIGINT", "SIGTERM"] as const)
+      process.once(signal, () => {
+        this.log.info({ signal }, "stopping");
+        void this.run().then(() => process.exit(0));
+      });
+  }
+
+  private async closeAll(): Promise<void> {
+    this.abort.abort(new Error("shutting down"));
+    for (const { name, close } of this.closers.reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        this.log.error({ err: error, what: name }, "could not close");
+      }
+    }
+  }
+}
