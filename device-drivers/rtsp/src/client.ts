@@ -1,11 +1,14 @@
 import type { Clock, Timer } from "@xiezhi/base/clock.ts";
-import type { Secret } from "@xiezhi/base/config.ts";
+import type { Secret } from "@xiezhi/base/secret.ts";
 import { Conversation, type RtspEnd, RtspError } from "./conversation.ts";
 import { isRtp, rtpSsrc } from "./rtp.ts";
 import { visitRtcp } from "./rtcp.ts";
 import { parseSdp, type RtspTrackInfo } from "./sdp.ts";
 import { ClientLogin } from "./wire/digest.ts";
 import { parseTransport, RtspFormatError, type RtspResponse } from "./wire/messages.ts";
+
+export { RtspError } from "./conversation.ts";
+export type { RtspTrackInfo } from "./sdp.ts";
 
 /** One packet; the object and its bytes are used again for the next, so copy what is to be kept. */
 export interface RtpArrival {
@@ -90,6 +93,23 @@ export async function openRtsp(options: OpenRtspOptions): Promise<RtspSession> {
   }
 }
 
+/** What a device offers, asked without setting anything up: nothing flows. Rejects with `RtspError`. */
+export async function describeRtsp(
+  options: Pick<OpenRtspOptions, "url" | "username" | "password" | "clock" | "signal" | "responseTimeoutMs">,
+): Promise<RtspTrackInfo[]> {
+  const receiver = new Receiver({ ...options, wants: () => false, onRtp: () => {}, onSenderReport: () => {} }, parseAddress(options.url));
+  const abort = () => receiver.end("aborted");
+  options.signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await receiver.describe();
+  } catch (error) {
+    throw error instanceof RtspFormatError ? new RtspError("protocol", error.message) : error;
+  } finally {
+    options.signal.removeEventListener("abort", abort);
+    receiver.end("closed");
+  }
+}
+
 interface Address {
   host: string;
   port: number;
@@ -161,7 +181,7 @@ class Receiver implements RtspSession {
     return { ...this.counted, garbageBytes: this.conversation.reader.garbageBytes };
   }
 
-  async open(): Promise<void> {
+  async describe(): Promise<RtspTrackInfo[]> {
     const { conversation } = this;
     const asked = this.address.path;
     const offer = await conversation.request("OPTIONS", this.uri(asked));
@@ -169,9 +189,13 @@ class Receiver implements RtspSession {
     const description = await conversation.request("DESCRIBE", this.uri(asked), [["Accept", "application/sdp"]]);
     const { control, tracks } = parseSdp(description.body.toString("latin1"));
     this.aggregate = resolveControl(baseOf(description, asked), control);
-    for (const track of tracks) if (this.options.wants(track)) await this.setUp(track);
+    return tracks;
+  }
+
+  async open(): Promise<void> {
+    for (const track of await this.describe()) if (this.options.wants(track)) await this.setUp(track);
     if (this.tracks.length === 0) throw new RtspError("protocol", "the device offers no track that is wanted");
-    await conversation.request("PLAY", this.uri(this.aggregate), [["Range", "npt=0.000-"]]);
+    await this.conversation.request("PLAY", this.uri(this.aggregate), [["Range", "npt=0.000-"]]);
     this.watchSilence();
     this.keepAlive();
   }
