@@ -63,6 +63,8 @@ export interface OpenRtspOptions {
   /** May be called before the session is there: many cameras send before they answer PLAY. */
   onRtp(arrival: Readonly<RtpArrival>): void;
   onSenderReport(report: SenderReportArrival): void;
+  /** Bytes came that belong to nothing: what was handed on right before may be a mixture of torn packets. */
+  onNoise?(): void;
   /** Of each answer, and of the connection. */
   responseTimeoutMs?: number;
   /** Without an RTP packet for so long the session ends as `silent`. */
@@ -173,6 +175,7 @@ class Receiver implements RtspSession {
       responseTimeoutMs: options.responseTimeoutMs ?? 5_000,
       login: username !== undefined && password ? new ClientLogin({ username, password, allowBasic }) : undefined,
       onFrame: (channel, packet) => this.receive(channel, packet),
+      onGarbage: () => options.onNoise?.(),
       onEnd: (end) => this.ended(end),
     });
   }

@@ -53,6 +53,7 @@ export interface ConversationOptions {
   login: ClientLogin | undefined;
   /** `packet` is valid during the call only. */
   onFrame(channel: number, packet: Buffer): void;
+  onGarbage(): void;
   /** Once, also when the connection never came about. */
   onEnd(end: RtspEnd): void;
 }
@@ -74,7 +75,7 @@ export class Conversation {
   constructor(options: ConversationOptions) {
     this.options = options;
     this.reader = new RtspReader(
-      { onFrame: options.onFrame, onMessage: (message) => this.receive(message) },
+      { onFrame: options.onFrame, onGarbage: options.onGarbage, onMessage: (message) => this.receive(message) },
       { resync: true, bufferBytes: READ_BUFFER_BYTES },
     );
     this.socket = connect({

@@ -29,7 +29,8 @@ function visitOne(report: Buffer, visitor: RtcpVisitor): void {
     const seconds = report.readUInt32BE(8);
     const fraction = report.readUInt32BE(12);
     // Zero says that the device has no clock (RFC 3550 clause 6.4.1).
-    if (seconds !== 0) visitor.onSenderReport(report.readUInt32BE(4), utcMsOfNtp(seconds, fraction), report.readUInt32BE(16));
+    if (seconds !== 0 || fraction !== 0)
+      visitor.onSenderReport(report.readUInt32BE(4), utcMsOfNtp(seconds, fraction), report.readUInt32BE(16));
   }
   if (report[1] === BYE) for (let i = 0; i < count && 8 + i * 4 <= report.length; i++) visitor.onBye(report.readUInt32BE(4 + i * 4));
 }

@@ -48,8 +48,9 @@ export function parseSdp(text: string): StreamDescription {
   const media: Media[] = [];
   for (const line of text.split(/\r\n|\n|\r/)) {
     const value = line.slice(2).trim();
-    if (line.startsWith("m=") && media.push({ line: value, attributes: [] }) > MEDIA_MAX) break;
-    if (line.startsWith("a=")) (media.at(-1) ?? session).attributes.push(attribute(value));
+    if (line.startsWith("m=") && media.length === MEDIA_MAX) break;
+    if (line.startsWith("m=")) media.push({ line: value, attributes: [] });
+    else if (line.startsWith("a=")) (media.at(-1) ?? session).attributes.push(attribute(value));
   }
   return { control: valueOf(session, "control") ?? "", tracks: media.map(trackFrom).filter((track) => track !== undefined) };
 }

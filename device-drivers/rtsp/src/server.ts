@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from "node:net";
 import type { Clock } from "@xiezhi/base/clock.ts";
-import type { Secret } from "@xiezhi/base/config.ts";
+import type { Secret } from "@xiezhi/base/secret.ts";
 import { ServedConnection } from "./serving.ts";
 import type { ServedTrack } from "./sdp.ts";
 import { ServerLogin } from "./wire/digest.ts";

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Clock } from "@xiezhi/base/clock.ts";
-import type { Secret } from "@xiezhi/base/config.ts";
+import type { Secret } from "@xiezhi/base/secret.ts";
 
 /** A longer challenge or answer is nobody's honest one. */
 const CREDENTIALS_MAX_CHARS = 4096;

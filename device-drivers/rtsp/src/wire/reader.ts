@@ -18,6 +18,8 @@ export interface RtspReaderHandlers {
   /** An interleaved frame (RFC 2326 clause 10.12). `packet` is valid only during the call: the next read overwrites it. */
   onFrame(channel: number, packet: Buffer): void;
   onMessage(message: RtspMessage): void;
+  /** Once for each stretch of bytes that belonged to nothing; the frame before it may have been a mixture. */
+  onGarbage?(): void;
 }
 
 export interface RtspReaderOptions {
@@ -135,7 +137,8 @@ export class RtspReader {
 
   /**
    * A camera whose send buffer overflows cuts a frame short and goes on with the next one, which then lies inside what the
-   * length claims. It is believed when yet another frame follows it; handing on the mixture would be worse than a loss.
+   * length claims. It is believed when yet another frame follows it; handing on the mixture would be worse than a loss. (When the noise
+   * comes with a later read the mixture is gone, and only `onGarbage` tells.)
    */
   private bytesToFrameInside(at: number, frameBytes: number): number {
     const buffer = this.buffer;
@@ -203,6 +206,7 @@ export class RtspReader {
   private countGarbage(bytes: number): number {
     this.neededBytes = 1;
     this.searchedBytes = 0;
+    if (this.garbageRunBytes === 0) this.handlers.onGarbage?.();
     this.garbageBytes += bytes;
     this.garbageRunBytes += bytes;
     if (this.garbageRunBytes > GARBAGE_MAX_BYTES) throw new RtspFormatError("over 1 MiB of noise");
