@@ -1,7 +1,5 @@
-import { frameHead } from "../framing.ts";
-
 /**
- * What agent and capture worker say to each other on the worker's unix socket (framing.ts). Kind 0 carries `ToWorker` and
+ * What agent and capture worker say to each other on the worker's unix socket (frames.ts). Kind 0 carries `ToWorker` and
  * `FromWorker` as JSON, kind 1 a piece of a live view. All times are microseconds of the machine's monotonic clock.
  */
 export interface TrackSpec {
@@ -105,22 +103,20 @@ export interface LiveFrame {
 
 const LIVE_HEAD_BYTES = 13;
 
-export function liveFrame(frame: Omit<LiveFrame, "bytes">, parts: readonly Buffer[]): Buffer[] {
-  let bytes = LIVE_HEAD_BYTES;
-  for (const part of parts) bytes += part.length;
+/** What stands before the bytes of a live piece. */
+export function liveHead(number: number, flags: number, arrivedUtcUs: number): Buffer {
   const head = Buffer.allocUnsafe(LIVE_HEAD_BYTES);
-  head.writeUInt32LE(frame.number, 0);
-  head[4] = frame.flags;
-  head.writeDoubleLE(frame.arrivedUtcUs, 5);
-  return [frameHead(1, bytes), head, ...parts];
+  head.writeUInt32LE(number, 0);
+  head[4] = flags;
+  head.writeDoubleLE(arrivedUtcUs, 5);
+  return head;
 }
 
-/** The bytes are copied: they outlive the socket's buffer. */
 export function readLiveFrame(payload: Buffer): LiveFrame {
   return {
     number: payload.readUInt32LE(0),
     flags: payload.readUInt8(4),
     arrivedUtcUs: payload.readDoubleLE(5),
-    bytes: Buffer.from(payload.subarray(LIVE_HEAD_BYTES)),
+    bytes: payload.subarray(LIVE_HEAD_BYTES),
   };
 }
