@@ -1,5 +1,5 @@
 /**
- * What agent and capture worker say to each other on the worker's unix socket (frames.ts). Kind 0 carries `ToWorker` and
+ * What agent and capture worker say to each other on the worker's unix socket (framing.ts). Kind 0 carries `ToWorker` and
  * `FromWorker` as JSON, kind 1 a piece of a live view. All times are microseconds of the machine's monotonic clock.
  */
 export interface TrackSpec {
