@@ -50,8 +50,12 @@ for (const { id, capabilities } of drivers) {
     t.after(() => stand.close());
     const device = await open(id, stand);
     assert.deepEqual(Object.keys(device.controls).sort(), [...capabilities].sort());
-    assert.ok(device.media.some((source) => source.role === "evidence"), "it gives something to record");
-    for (const { url } of device.media) assert.ok(!url.includes(login.password) && new URL(url).username === "", "an address holds no secret");
+    assert.ok(
+      device.media.some((source) => source.role === "evidence"),
+      "it gives something to record",
+    );
+    for (const { url } of device.media)
+      assert.ok(!url.includes(login.password) && new URL(url).username === "", "an address holds no secret");
     assert.ok((await device.probe()).model);
     await device.close();
   });
@@ -68,7 +72,10 @@ for (const { id, capabilities } of drivers) {
       stand.fault(name);
       await assert.rejects(open(id, stand), (error) => {
         assert.ok(error instanceof DeviceError, String(error));
-        assert.ok(kinds.some((kind) => kind === error.kind), error.message);
+        assert.ok(
+          kinds.some((kind) => kind === error.kind),
+          error.message,
+        );
         assert.ok(!error.message.includes(login.password));
         return true;
       });

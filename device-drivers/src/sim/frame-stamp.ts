@@ -26,7 +26,8 @@ export function stampNal({ frame, utcMs }: FrameStamp): Buffer {
 export function readStamp(nal: Uint8Array): FrameStamp | undefined {
   if ((nal[0]! & 0x1f) !== SEI) return undefined;
   const bytes = unescaped(nal.subarray(1));
-  if (bytes.length < 2 + PAYLOAD_BYTES || bytes[0] !== USER_DATA_UNREGISTERED || !bytes.subarray(2, 18).equals(STAMP_UUID)) return undefined;
+  if (bytes.length < 2 + PAYLOAD_BYTES || bytes[0] !== USER_DATA_UNREGISTERED || !bytes.subarray(2, 18).equals(STAMP_UUID))
+    return undefined;
   return { frame: bytes.readUInt32BE(18), utcMs: Number(bytes.readBigUInt64BE(22)) };
 }
 

@@ -13,7 +13,6 @@ const STEP_MS = 10;
 const REPORT_EACH_US = 1e6;
 const SLICES = [1, 5];
 
-
 export interface LoopOptions {
   clock: Clock;
   /** How fast the device's clock runs against ours, parts per million. */
@@ -52,7 +51,11 @@ export class LoopedStream implements ServedStream {
   }
 
   subscribe(sink: RtspSink): () => void {
-    const viewer: Viewer = { sink, sources: this.tracks.map(({ payloadType }) => newSource(payloadType)), sent: this.tracks.map(() => ({ packets: 0, bytes: 0 })) };
+    const viewer: Viewer = {
+      sink,
+      sources: this.tracks.map(({ payloadType }) => newSource(payloadType)),
+      sent: this.tracks.map(() => ({ packets: 0, bytes: 0 })),
+    };
     this.report(viewer);
     for (const [track, lane] of this.lanes.entries())
       if (this.options.burst ?? true) for (const number of lane.sinceKey()) this.send(viewer, track, number);

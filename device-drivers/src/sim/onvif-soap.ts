@@ -131,7 +131,8 @@ const answers: Record<string, Answer> = {
     return `<trt:GetStreamUriResponse><trt:MediaUri><tt:Uri>rtsp://${named}:${rtspPort}/${token}</tt:Uri><tt:InvalidAfterConnect>false</tt:InvalidAfterConnect><tt:InvalidAfterReboot>false</tt:InvalidAfterReboot><tt:Timeout>PT0S</tt:Timeout></trt:MediaUri></trt:GetStreamUriResponse>`;
   },
   SetSynchronizationPoint: () => "<trt:SetSynchronizationPointResponse/>",
-  GetNodes: () => '<tptz:GetNodesResponse><tptz:PTZNode token="ptz"><tt:Name>ptz</tt:Name><tt:MaximumNumberOfPresets>16</tt:MaximumNumberOfPresets><tt:HomeSupported>false</tt:HomeSupported></tptz:PTZNode></tptz:GetNodesResponse>',
+  GetNodes: () =>
+    '<tptz:GetNodesResponse><tptz:PTZNode token="ptz"><tt:Name>ptz</tt:Name><tt:MaximumNumberOfPresets>16</tt:MaximumNumberOfPresets><tt:HomeSupported>false</tt:HomeSupported></tptz:PTZNode></tptz:GetNodesResponse>',
   GetPresets: () =>
     `<tptz:GetPresetsResponse>${PRESETS.map(({ token, name }) => `<tptz:Preset token="${token}"><tt:Name>${text(name)}</tt:Name></tptz:Preset>`).join("")}</tptz:GetPresetsResponse>`,
   GotoPreset: ({ recall }, argument) => {

@@ -77,7 +77,9 @@ export class OnvifClient {
 
   /** RTSP address of a profile on the configured host; only path, query and a permitted port are the camera's word. */
   async streamUrl(profileToken: string): Promise<string> {
-    const answer = await this.ask("GetStreamUri", (done) => this.cam.getStreamUri({ protocol: "RTSP", profileToken: xml(profileToken) }, done));
+    const answer = await this.ask("GetStreamUri", (done) =>
+      this.cam.getStreamUri({ protocol: "RTSP", profileToken: xml(profileToken) }, done),
+    );
     const named = typeof answer?.uri === "string" && URL.canParse(answer.uri) ? new URL(answer.uri) : undefined;
     if (!named || named.protocol !== "rtsp:") throw new DeviceError("protocol", "the camera named no rtsp:// address");
     const port = Number(named.port || 554);
@@ -141,8 +143,10 @@ export class OnvifClient {
 }
 
 function toDeviceError(what: string, cause: Error & { code?: string }): DeviceError {
-  if (cause.code !== undefined || /timeout|socket hang up/i.test(cause.message)) return new DeviceError("away", `${what}: no answer`, { cause });
-  if (/auth|401|not ?authorized|sender not/i.test(cause.message)) return new DeviceError("refused", `${what}: the camera refuses the login`, { cause });
+  if (cause.code !== undefined || /timeout|socket hang up/i.test(cause.message))
+    return new DeviceError("away", `${what}: no answer`, { cause });
+  if (/auth|401|not ?authorized|sender not/i.test(cause.message))
+    return new DeviceError("refused", `${what}: the camera refuses the login`, { cause });
   return new DeviceError("protocol", `${what}: the answer is not understood`, { cause });
 }
 
@@ -154,7 +158,10 @@ function xml(text: string): string {
 /** Names that a camera gave, as one short line of printable text. */
 function plain(name: unknown): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  return String(name ?? "").replace(/[\u0000-\u001f\u007f]+/g, " ").trim().slice(0, NAME_LIMIT);
+  return String(name ?? "")
+    .replace(/[\u0000-\u001f\u007f]+/g, " ")
+    .trim()
+    .slice(0, NAME_LIMIT);
 }
 
 /** Sockets that end once a camera has said more than any honest answer holds. */

@@ -52,7 +52,15 @@ export interface OnvifFaults {
 /** A camera as ONVIF Profile S and RTSP show it: device, media and PTZ services, two profiles, login by digest or WS-UsernameToken. */
 export async function startOnvifCameraSim(options: OnvifCameraSimOptions): Promise<OnvifCameraSim> {
   const { clock, login } = options;
-  const faults = { mute: false, refuseLogin: false, garbage: false, drop: false, clockOffsetMs: 0, model: "Xiezhi Sim 1080", streamHost: "" };
+  const faults = {
+    mute: false,
+    refuseLogin: false,
+    garbage: false,
+    drop: false,
+    clockOffsetMs: 0,
+    model: "Xiezhi Sim 1080",
+    streamHost: "",
+  };
   const loop = { clock, driftPpm: options.driftPpm ?? 0, burst: options.burst ?? true };
   const main = new LoopedStream([options.main], loop);
   const small = options.small && new LoopedStream([options.small], loop);
@@ -79,7 +87,9 @@ export async function startOnvifCameraSim(options: OnvifCameraSimOptions): Promi
     }
     const allowed = !faults.refuseLogin && gate.allows(request, body);
     if (!allowed) {
-      response.writeHead(401, { "www-authenticate": gate.challenge(), "content-type": "application/soap+xml" }).end(fault("ter:NotAuthorized"));
+      response
+        .writeHead(401, { "www-authenticate": gate.challenge(), "content-type": "application/soap+xml" })
+        .end(fault("ter:NotAuthorized"));
       return;
     }
     const answer = answerSoap(body, {
@@ -97,7 +107,11 @@ export async function startOnvifCameraSim(options: OnvifCameraSimOptions): Promi
         state.preset = token;
       },
     });
-    response.writeHead(answer.status, { "content-type": "application/soap+xml; charset=utf-8" });
+    // Simple clients know no chunked answers, and header names only in this spelling.
+    response.writeHead(answer.status, {
+      "Content-Type": "application/soap+xml; charset=utf-8",
+      "Content-Length": Buffer.byteLength(answer.xml),
+    });
     if (faults.drop) {
       response.write(answer.xml.slice(0, answer.xml.length / 2));
       response.destroy();

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { systemClock } from "@xiezhi/base/clock.ts";
 import { readConfig } from "@xiezhi/base/config.ts";
@@ -26,8 +30,17 @@ async function startCamera(t: TestContext): Promise<OnvifCameraSim> {
 }
 
 async function open(t: TestContext, sim: { port: number; rtspPort: number }, changes: Record<string, unknown> = {}): Promise<OpenDevice> {
-  const raw = { url: `http://127.0.0.1:${sim.port}/onvif/device_service`, ...login, rtspPorts: [sim.rtspPort], timeoutMs: 1_000, ...changes };
-  const device = await onvifCamera.open(readConfig(onvifCamera.config, raw, "camera"), { clock: systemClock, signal: AbortSignal.timeout(8_000) });
+  const raw = {
+    url: `http://127.0.0.1:${sim.port}/onvif/device_service`,
+    ...login,
+    rtspPorts: [sim.rtspPort],
+    timeoutMs: 1_000,
+    ...changes,
+  };
+  const device = await onvifCamera.open(readConfig(onvifCamera.config, raw, "camera"), {
+    clock: systemClock,
+    signal: AbortSignal.timeout(8_000),
+  });
   t.after(() => device.close());
   return device;
 }
@@ -42,7 +55,10 @@ test("a camera whose clock is an hour ahead is signed in to, and its offset is t
 test("presets are listed and recalled; one that the camera does not have is refused", async (t) => {
   const sim = await startCamera(t);
   const { facts, controls } = await open(t, sim);
-  assert.deepEqual(facts.presets?.map(({ token }) => token), ["1", "2", "3"]);
+  assert.deepEqual(
+    facts.presets?.map(({ token }) => token),
+    ["1", "2", "3"],
+  );
   await controls.presets?.recall("3");
   assert.equal(sim.looksAt(), "3");
   await assert.rejects(controls.presets?.recall("</PresetToken><x>") ?? Promise.resolve());
@@ -53,7 +69,10 @@ test("the stream is fetched from the configured host, whatever the camera names,
   const sim = await startCamera(t);
   sim.faults.streamHost = "192.0.2.1:80";
   const { media } = await open(t, sim);
-  assert.deepEqual(media.map(({ url }) => new URL(url).hostname), ["127.0.0.1", "127.0.0.1"]);
+  assert.deepEqual(
+    media.map(({ url }) => new URL(url).hostname),
+    ["127.0.0.1", "127.0.0.1"],
+  );
   await assert.rejects(open(t, sim, { rtspPorts: [554] }), /permitted are 554/);
 });
 
@@ -106,19 +125,29 @@ test("each frame carries its running number, without a hole", async (t) => {
   });
   await enough.promise;
   await session.close();
-  assert.deepEqual(frames, Array.from(frames, (_, index) => frames[0]! + index));
+  assert.deepEqual(
+    frames,
+    Array.from(frames, (_, index) => frames[0]! + index),
+  );
 });
 
-test("foreign tools drive it: libonvif reads its profiles, ffprobe its picture", async (t) => {
+test("libonvif reads it and moves it", async (t) => {
   const sim = await startCamera(t);
-  const { stdout: told } = await run("onvif-util", ["-u", login.username, "-p", login.password, `127.0.0.1:${sim.port}`, "get", "profiles"], { timeout: 10_000 }).catch(
-    (error: { stdout?: string; stderr?: string }) => ({ stdout: `${error.stdout}${error.stderr}` }),
-  );
-  assert.match(told, /main/);
-  const { stdout: seen } = await run("ffprobe", [
-    "-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_name,profile,width,height", "-of", "json",
-    `rtsp://${login.username}:${login.password}@127.0.0.1:${sim.rtspPort}/main`,
-  ], { timeout: 15_000 }); // biome-ignore format: one option a word reads worse
-  const [stream] = JSON.parse(seen).streams;
-  assert.deepEqual(stream, { codec_name: "h264", profile: "High", width: 320, height: 180 });
+  const folder = await mkdtemp(join(tmpdir(), "xiezhi-libonvif-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const client = join(folder, "client");
+  await run("gcc", ["-o", client, fileURLToPath(new URL("../../sim/libonvif-client.c", import.meta.url)), "-lonvif"]);
+  const asking = run(client, [`http://127.0.0.1:${sim.port}/onvif/device_service`, login.username], { timeout: 10_000 });
+  asking.child.stdin?.end(`${login.password}\n`);
+  const { stdout } = await asking;
+  assert.equal(stdout.trim(), `main 320x180 rtsp://127.0.0.1:${sim.rtspPort}/main`);
+  assert.equal(sim.looksAt(), "2");
+});
+
+test("ffprobe reads its picture", async (t) => {
+  const sim = await startCamera(t);
+  const shown = ["-show_entries", "stream=codec_name,profile,width,height", "-of", "json"];
+  const address = `rtsp://${login.username}:${login.password}@127.0.0.1:${sim.rtspPort}/main`;
+  const { stdout } = await run("ffprobe", ["-v", "error", "-rtsp_transport", "tcp", ...shown, address], { timeout: 15_000 });
+  assert.deepEqual(JSON.parse(stdout).streams, [{ codec_name: "h264", profile: "High", width: 320, height: 180 }]);
 });
