@@ -157,9 +157,8 @@ function xml(text: string): string {
 
 /** Names that a camera gave, as one short line of printable text. */
 function plain(name: unknown): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   return String(name ?? "")
-    .replace(/[\u0000-\u001f\u007f]+/g, " ")
+    .replace(/\p{Cc}+/gu, " ")
     .trim()
     .slice(0, NAME_LIMIT);
 }

@@ -81,8 +81,7 @@ test("a name with markup, control characters and 10,000 letters is cut to plain 
   sim.faults.model = `<script>alert("1")</script>\u0007../../${"x".repeat(10_000)}`;
   const { facts } = await open(t, sim);
   assert.equal(facts.model?.length, 100);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
-  assert.doesNotMatch(facts.model ?? "", /[\u0000-\u001f]/);
+  assert.doesNotMatch(facts.model ?? "", /\p{Cc}/u);
 });
 
 test("an answer of 100 MiB ends the attempt, not the process", async (t) => {
