@@ -1,0 +1,279 @@
+import {
+  type End,
+  type Entry,
+  type Gap,
+  type InterruptionReason,
+  type Parcel,
+  type TakeStart,
+  type Track,
+  TrackKind,
+} from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
+import { EntryReader } from "./entries.ts";
+
+/**
+ * What a ledger says, for those who show, copy or play a take. Memory grows with segments, not with parcels. It trusts the
+ * entries: whether they are the signed ones is verify's affair.
+ */
+export interface TakeModel {
+  /** Entries read. */
+  size: number;
+  start: TakeStart | undefined;
+  /** UTC ms of tick 0. */
+  startUtcMs: number;
+  tracks: TrackModel[];
+  marks: MarkModel[];
+  interruptions: InterruptionModel[];
+  end: (End & { takeUs: number }) | undefined;
+  /** Take time of the latest parcel's end, mark or end: how long the take is as far as the ledger tells, microseconds. */
+  lengthUs: number;
+}
+
+export interface TrackModel {
+  number: number;
+  id: string;
+  kind: "video" | "audio";
+  deviceId: string;
+  seatId: string;
+  label: string;
+  /** Ticks a second. */
+  timescale: number;
+  stretches: StretchModel[];
+  segments: SegmentModel[];
+  gaps: GapModel[];
+  parcels: number;
+  bytes: number;
+}
+
+export interface StretchModel {
+  stretch: number;
+  codec: string;
+  width: number;
+  height: number;
+  channels: number;
+  headerBytes: number;
+}
+
+export interface SegmentModel {
+  segment: number;
+  stretch: number;
+  /** Take time of its first unit and of its last one's end, in ticks of the track. */
+  fromTicks: number;
+  toTicks: number;
+  bytes: number;
+  firstSequence: number;
+  lastSequence: number;
+  /** Its last parcel said so, or the track went on to another: nothing will be added. */
+  closed: boolean;
+  /** Parcels that were entered and can't be had. */
+  lostParcels: LostParcel[];
+}
+
+export interface LostParcel {
+  sequence: number;
+  offset: number;
+  bytes: number;
+  why: "gap" | "deletion";
+}
+
+export interface GapModel {
+  fromUs: number;
+  toUs: number;
+  parts: { cause: Gap["parts"][number]["cause"]; fromUs: number; toUs: number }[];
+  lostPackets: number;
+}
+
+export interface MarkModel {
+  id: string;
+  type: string;
+  text: string;
+  userName: string;
+  takeUs: number;
+  utcMs: number;
+}
+
+export interface InterruptionModel {
+  id: string;
+  reason: InterruptionReason;
+  decidedBy: string;
+  fromUs: number;
+  /** Absent: still interrupted. */
+  toUs: number | undefined;
+}
+
+/** The model of a whole ledger file, or of its beginning: a torn tail is passed over. Throws RangeError at bytes that are no entry. */
+export function readLedger(bytes: Uint8Array): TakeModel {
+  const builder = new TakeModelBuilder();
+  for (const { entry } of new EntryReader().push(bytes)) builder.add(entry);
+  return builder.model;
+}
+
+/** Grows a model entry by entry, in ledger order. Entries of unknown tracks are passed over. */
+export class TakeModelBuilder {
+  readonly model: TakeModel = {
+    size: 0,
+    start: undefined,
+    startUtcMs: 0,
+    tracks: [],
+    marks: [],
+    interruptions: [],
+    end: undefined,
+    lengthUs: 0,
+  };
+  private readonly byNumber = new Map<number, TrackModel>();
+  /** Where each parcel lies: any of them may still be declared lost. */
+  private readonly places = new Map<number, ParcelPlaces>();
+
+  add(entry: Entry): void {
+    const { model } = this;
+    const takeUs = Number(entry.takeUs);
+    model.size++;
+    const { what } = entry;
+    switch (what.case) {
+      case "takeStart":
+        this.begin(what.value);
+        break;
+      case "stretchStart": {
+        const { stretch, codec, width, height, channels, headerBytes } = what.value;
+        this.byNumber.get(what.value.track)?.stretches.push({ stretch, codec, width, height, channels, headerBytes });
+        break;
+      }
+      case "parcel":
+        this.addParcel(what.value);
+        break;
+      case "gap":
+        this.addGap(what.value);
+        break;
+      case "deletion":
+        for (let sequence = what.value.firstSequence; sequence <= what.value.lastSequence; sequence++)
+          if (!this.lose(what.value.track, Number(sequence), "deletion")) break;
+        break;
+      case "mark": {
+        const { markId, type, text, userName } = what.value;
+        model.marks.push({ id: markId, type, text, userName, takeUs, utcMs: Number(entry.utcMs) });
+        break;
+      }
+      case "interruption": {
+        const { interruptionId, reason, decidedBy, ends } = what.value;
+        const open = model.interruptions.find((other) => other.id === interruptionId && other.toUs === undefined);
+        if (ends && open) open.toUs = takeUs;
+        else if (!ends) model.interruptions.push({ id: interruptionId, reason, decidedBy, fromUs: takeUs, toUs: undefined });
+        break;
+      }
+      case "end":
+        model.end = { ...what.value, takeUs };
+        for (const track of model.tracks) for (const segment of track.segments) segment.closed = true;
+        break;
+      default:
+        return;
+    }
+    model.lengthUs = Math.max(model.lengthUs, takeUs);
+  }
+
+  private begin(start: TakeStart): void {
+    const { model } = this;
+    model.start = start;
+    model.startUtcMs = Math.floor(Number(start.utcUs) / 1000);
+    for (const track of start.tracks) {
+      const made = trackModel(track);
+      model.tracks.push(made);
+      this.byNumber.set(track.number, made);
+      this.places.set(track.number, new ParcelPlaces());
+    }
+  }
+
+  private addParcel(parcel: Parcel): void {
+    const track = this.byNumber.get(parcel.track);
+    if (!track) return;
+    const fromTicks = Number(parcel.ticks);
+    const toTicks = fromTicks + parcel.durationTicks;
+    const sequence = Number(parcel.sequence);
+    let segment = track.segments.at(-1);
+    if (segment?.segment !== parcel.segment) {
+      if (segment) segment.closed = true;
+      segment = {
+        segment: parcel.segment,
+        stretch: parcel.stretch,
+        fromTicks,
+        toTicks,
+        bytes: 0,
+        firstSequence: sequence,
+        lastSequence: sequence,
+        closed: false,
+        lostParcels: [],
+      };
+      track.segments.push(segment);
+    }
+    segment.toTicks = toTicks;
+    segment.bytes = parcel.offsetInSegment + parcel.bytes;
+    segment.lastSequence = sequence;
+    segment.closed = parcel.closesSegment;
+    track.parcels++;
+    track.bytes += parcel.bytes;
+    this.places.get(parcel.track)?.push(sequence, parcel.offsetInSegment, parcel.bytes);
+    this.model.lengthUs = Math.max(this.model.lengthUs, (toTicks / track.timescale) * 1e6);
+  }
+
+  private addGap(gap: Gap): void {
+    this.byNumber.get(gap.track)?.gaps.push({
+      fromUs: Number(gap.fromUs),
+      toUs: Number(gap.toUs),
+      parts: gap.parts.map(({ cause, fromUs, toUs }) => ({ cause, fromUs: Number(fromUs), toUs: Number(toUs) })),
+      lostPackets: gap.lostPackets,
+    });
+    for (const sequence of gap.lostParcels) this.lose(gap.track, Number(sequence), "gap");
+  }
+
+  /** False: there is no such parcel. */
+  private lose(number: number, sequence: number, why: LostParcel["why"]): boolean {
+    const track = this.byNumber.get(number);
+    const place = this.places.get(number)?.at(sequence);
+    const segment = track?.segments.findLast((it) => it.firstSequence <= sequence && sequence <= it.lastSequence);
+    if (!track || !place || !segment) return false;
+    if (segment.lostParcels.some((lost) => lost.sequence === sequence)) return true;
+    segment.lostParcels.push({ sequence, ...place, why });
+    segment.lostParcels.sort((a, b) => a.sequence - b.sequence);
+    track.parcels--;
+    track.bytes -= place.bytes;
+    return true;
+  }
+}
+
+/** Eight bytes a parcel: sequence counts from 0 without holes, so it is the index. */
+class ParcelPlaces {
+  private places = new Uint32Array(2048);
+  private count = 0;
+
+  push(sequence: number, offset: number, bytes: number): void {
+    if (sequence !== this.count) return;
+    if (this.places.length < (this.count + 1) * 2) {
+      const grown = new Uint32Array(this.places.length * 2);
+      grown.set(this.places);
+      this.places = grown;
+    }
+    this.places[this.count * 2] = offset;
+    this.places[this.count * 2 + 1] = bytes;
+    this.count++;
+  }
+
+  at(sequence: number): { offset: number; bytes: number } | undefined {
+    if (!(sequence >= 0 && sequence < this.count)) return undefined;
+    return { offset: this.places[sequence * 2] as number, bytes: this.places[sequence * 2 + 1] as number };
+  }
+}
+
+function trackModel(track: Track): TrackModel {
+  return {
+    number: track.number,
+    id: track.id,
+    kind: track.kind === TrackKind.VIDEO ? "video" : "audio",
+    deviceId: track.deviceId,
+    seatId: track.seatId,
+    label: track.label,
+    timescale: Math.max(1, track.timescale),
+    stretches: [],
+    segments: [],
+    gaps: [],
+    parcels: 0,
+    bytes: 0,
+  };
+}
