@@ -1,0 +1,155 @@
+import type { PageClock, Timer } from "../clock.ts";
+import { PageTime } from "./page-time.ts";
+import { type Showing, TrackPlayer, type TrackSource } from "./track-player.ts";
+
+const tickMs = 40;
+/** While the take still records, playlists are read again this often. */
+const refreshMs = 4_000;
+/** A track that keeps the page waiting longer than this is left behind until it has caught up. */
+const patienceMs = 8_000;
+
+export interface PlayerState {
+  atS: number;
+  playing: boolean;
+  waiting: boolean;
+  rate: number;
+  /** Where finished segments end, seconds of take time. */
+  endS: number;
+  showing: ReadonlyMap<number, Showing>;
+}
+
+/** A closed interval of take time in which there is nothing by law: playing goes on behind it. */
+export interface Skip {
+  fromS: number;
+  toS: number;
+}
+
+interface PlayerTrack {
+  number: number;
+  element: HTMLMediaElement;
+  source: TrackSource;
+}
+
+/** All cameras and microphones of a take, held to one page time; microphones go through Web Audio, each with its own volume. */
+export class Player {
+  private readonly clock: PageClock;
+  private readonly time: PageTime;
+  private readonly tracks = new Map<number, TrackPlayer>();
+  private readonly gains = new Map<number, GainNode>();
+  private readonly listeners = new Set<() => void>();
+  private readonly timers: Timer[];
+  private readonly sound = new AudioContext();
+  private playing = false;
+  private waitingSinceMs: number | undefined;
+  private running: boolean;
+  private skips: readonly Skip[] = [];
+  private lengthS = 0;
+  private state: PlayerState;
+
+  constructor(options: { clock: PageClock; tracks: PlayerTrack[]; running: boolean }) {
+    this.clock = options.clock;
+    this.running = options.running;
+    this.time = new PageTime(options.clock);
+    for (const track of options.tracks) {
+      this.tracks.set(track.number, new TrackPlayer(track.element, track.source));
+      if (track.source.kind === "audio") this.gains.set(track.number, this.connect(track.element));
+    }
+    this.state = this.present();
+    this.timers = [this.clock.every(tickMs, () => this.tick()), this.clock.every(refreshMs, () => this.refresh())];
+  }
+
+  readonly snapshot = (): PlayerState => this.state;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** What the take is now: it may have grown, ended, or been paused since. */
+  know(take: { running: boolean; lengthS: number; skips: readonly Skip[] }): void {
+    if (this.running && !take.running) for (const track of this.tracks.values()) void track.refresh();
+    this.running = take.running;
+    this.lengthS = take.lengthS;
+    this.skips = take.skips;
+  }
+
+  play(playing: boolean): void {
+    if (playing) void this.sound.resume();
+    if (playing && !this.running && this.time.atS >= this.endS - 0.05) this.time.seek(0);
+    this.playing = playing;
+    this.tick();
+  }
+
+  seek(atS: number): void {
+    this.time.seek(Math.max(0, Math.min(atS, this.endS)));
+    this.waitingSinceMs = undefined;
+    this.tick();
+  }
+
+  setRate(rate: number): void {
+    this.time.setRate(rate);
+    this.tick();
+  }
+
+  /** Loudness of a microphone in this page's mix, 0 to 1; the recording is not touched. */
+  setVolume(number: number, volume: number): void {
+    const gain = this.gains.get(number);
+    gain?.gain.setTargetAtTime(volume, this.sound.currentTime, 0.015);
+  }
+
+  close(): void {
+    for (const timer of this.timers) timer.cancel();
+    for (const track of this.tracks.values()) track.close();
+    void this.sound.close();
+  }
+
+  private get endS(): number {
+    const listed = Math.max(0, ...[...this.tracks.values()].map((it) => it.endS));
+    return this.running ? listed : Math.max(listed, this.lengthS);
+  }
+
+  private connect(element: HTMLMediaElement): GainNode {
+    const gain = this.sound.createGain();
+    this.sound.createMediaElementSource(element).connect(gain).connect(this.sound.destination);
+    return gain;
+  }
+
+  private refresh(): void {
+    if (this.running) for (const track of this.tracks.values()) void track.refresh();
+  }
+
+  private tick(): void {
+    const skip = this.skips.find((it) => it.fromS <= this.time.atS && this.time.atS < it.toS);
+    if (skip && this.playing) this.time.seek(skip.toS);
+    const atS = this.time.atS;
+    const missing = [...this.tracks.values()].map((track) => track.tick(atS, this.running)).some(Boolean);
+    const atEnd = atS >= this.endS;
+    if (atEnd && this.playing && !this.running) this.playing = false;
+    const waiting = this.mustWait(missing) || atEnd;
+    this.time.run(this.playing && !waiting);
+    if (atEnd && atS > this.endS) this.time.seek(this.endS);
+    for (const track of this.tracks.values()) track.hold(this.time.atS, this.time.rate, this.playing && !waiting);
+    this.state = this.present();
+    for (const listener of this.listeners) listener();
+  }
+
+  private mustWait(missing: boolean): boolean {
+    if (!missing) {
+      this.waitingSinceMs = undefined;
+      return false;
+    }
+    this.waitingSinceMs ??= this.clock.monoMs();
+    return this.clock.monoMs() - this.waitingSinceMs < patienceMs;
+  }
+
+  private present(): PlayerState {
+    return {
+      atS: this.time.atS,
+      playing: this.playing,
+      waiting: this.waitingSinceMs !== undefined,
+      rate: this.time.rate,
+      endS: this.endS,
+      showing: new Map([...this.tracks].map(([number, track]) => [number, track.showing])),
+    };
+  }
+}
