@@ -11,7 +11,7 @@ export type Heard =
 /** A file's own output is kept until the file is over and told only if it failed: at most the last 8,000 characters. */
 const outputLimit = 8_000;
 
-/** Reporter of `node --test`: counts tests, not the groups around them. */
+/** Reporter of `node --test`: counts tests, not the groups around them. @public loaded by node */
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const outputs = new Map<string, string>();
   const failed = new Set<string>();
