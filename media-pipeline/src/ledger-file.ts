@@ -185,20 +185,23 @@ function recover(folder: string, origin: string, verifier: Verifier): Recovered 
   return { tree, ledgerBytes: reader.offset, checkpointBytes: heads.bytes, signedSize, cutEntries };
 }
 
-/** The checkpoints of the file; bytes of a torn last one are not counted. */
+/** The checkpoints of the file. A last note that was not written to its end, or whose page a lost power left empty, is not counted. */
 function signedHeads(folder: string, origin: string, verifier: Verifier): { checkpoints: Checkpoint[]; bytes: number } {
   const file = takeFolder.checkpoints(folder);
-  const text = readFileSync(file, "utf8");
-  const { notes, torn } = splitNotes(text);
-  const checkpoints = notes.map((note) => {
+  const { notes } = splitNotes(readFileSync(file, "utf8"));
+  const checkpoints: Checkpoint[] = [];
+  let bytes = 0;
+  for (const [at, note] of notes.entries()) {
     try {
-      return openCheckpoint(note, verifier, checkEd25519);
+      checkpoints.push(openCheckpoint(note, verifier, checkEd25519));
     } catch (error) {
+      if (at > 0 && at === notes.length - 1) break;
       throw errors.broken(file, String(error));
     }
-  });
+    bytes += Buffer.byteLength(noteForFile(note));
+  }
   for (const head of checkpoints) if (head.origin !== origin) throw errors.broken(file, `a checkpoint of ${head.origin}`);
-  return { checkpoints, bytes: Buffer.byteLength(text) - Buffer.byteLength(torn) };
+  return { checkpoints, bytes };
 }
 
 /** Appends all bytes or, when the disk refuses, none. Returns the file's new length. */
