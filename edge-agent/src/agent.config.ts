@@ -1,0 +1,48 @@
+import { config, type ConfigOf, field } from "@xiezhi/base/config.ts";
+import { z } from "zod";
+
+const plainName = (about: string) => z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, "expected small letters, digits and dashes").describe(about);
+
+const TrackConfig = config({
+  id: plainName("Names the track and its folder, such as cam-judge"),
+  seat: plainName("The seat it looks at or belongs to"),
+  label: field.text("What people call it"),
+  media: plainName("Which of the device's media: main, or mic-1, mic-2 …"),
+  small: plainName("The device's second stream for live tiles").optional(),
+});
+
+const DeviceConfig = config({
+  id: plainName("Unique in the room"),
+  driver: field.text("Driver id, such as onvif-camera"),
+  name: field.text("What people call it"),
+  /** Checked against the driver's own schema when the agent starts. */
+  config: z.record(z.string(), z.unknown()),
+  tracks: z.array(TrackConfig).describe("What of it is recorded"),
+});
+
+const SeatConfig = config({
+  id: plainName("Unique in the room"),
+  nameZh: field.text("Chinese name"),
+  nameEn: field.text("English name"),
+});
+
+/** One room's agent, read once from its file (mode 600: devices' passwords stand in it). */
+export const AgentConfig = config({
+  siteId: plainName("The court or detention centre"),
+  room: config({
+    id: plainName("The room"),
+    nameZh: field.text("Chinese name"),
+    nameEn: field.text("English name"),
+    seats: z.array(SeatConfig),
+  }),
+  stateFolder: field.folder("Spool, keys, sockets, logs: all that the agent keeps"),
+  tlsFolder: field.folder("Key, certificate and authority of this room (provisioning/enrol)"),
+  hub: config({
+    host: field.text("Where the hub's agent port is"),
+    port: field.int("The hub's agent port", { min: 1, max: 65_535 }),
+  }),
+  grpcPort: field.int("The agent's own gRPC port on loopback, TLS with client certificate; 0 finds a free one", { max: 65_535, default: 0 }),
+  devices: z.array(DeviceConfig),
+});
+export type AgentConfig = ConfigOf<typeof AgentConfig>;
+export type DeviceConfig = AgentConfig["devices"][number];
