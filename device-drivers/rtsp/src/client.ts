@@ -158,6 +158,7 @@ class Receiver implements RtspSession {
   private aggregate = "";
   private keepAliveMethod = "OPTIONS";
   private timers: Timer[] = [];
+  private over = false;
   private resolveClosed: (end: RtspEnd) => void = () => {};
 
   constructor(options: OpenRtspOptions, address: Address) {
@@ -199,6 +200,8 @@ class Receiver implements RtspSession {
     for (const track of await this.describe()) if (this.options.wants(track)) await this.setUp(track);
     if (this.tracks.length === 0) throw new RtspError("protocol", "the device offers no track that is wanted");
     await this.conversation.request("PLAY", this.uri(this.aggregate), [["Range", "npt=0.000-"]]);
+    // A device may have said goodbye right behind its answer.
+    if (this.over) return;
     this.watchSilence();
     this.keepAlive();
   }
@@ -217,6 +220,7 @@ class Receiver implements RtspSession {
   }
 
   private ended(end: RtspEnd): void {
+    this.over = true;
     for (const timer of this.timers) timer.cancel();
     this.timers = [];
     this.resolveClosed(end);

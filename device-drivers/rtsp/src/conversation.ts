@@ -98,7 +98,7 @@ export class Conversation {
       const response = await this.exchange(method, uri, fields);
       const challenges = response.headers.all("www-authenticate");
       if (response.status === 401 && logins < LOGINS_MAX && this.options.login?.accept(challenges)) continue;
-      if (response.status >= 300 || response.status < 200) throw refusal(method, response.status);
+      if (response.status >= 300) throw refusal(method, response.status);
       this.options.login?.accepted();
       this.remember(response);
       return response;
@@ -164,6 +164,8 @@ export class Conversation {
 
   private receive(message: RtspMessage): void {
     if (message.kind === "request") return this.decline(message);
+    // "Continue" is no answer yet (RFC 2326 clause 11.3).
+    if (message.status < 200) return;
     const given = /^\d{1,9}$/.exec(message.headers.get("cseq") ?? "");
     // Some devices forget the number; they answer in order.
     const sequence = given ? Number(given[0]) : this.waiting.keys().next().value;
