@@ -17,7 +17,12 @@ export const rpcErrors = defineErrors("RPC", {
     en: `no method ${method.slice(0, 200)} here`,
   }),
   signInFirst: () => ({ code: "UNAUTHENTICATED", reason: "SIGN_IN_FIRST", zh: "请先登录", en: "sign in first" }),
-  sessionEnded: () => ({ code: "UNAUTHENTICATED", reason: "SESSION_ENDED", zh: "会话已结束，请重新登录", en: "the session has ended, sign in again" }),
+  sessionEnded: () => ({
+    code: "UNAUTHENTICATED",
+    reason: "SESSION_ENDED",
+    zh: "会话已结束，请重新登录",
+    en: "the session has ended, sign in again",
+  }),
   programsOnly: () => ({
     code: "PERMISSION_DENIED",
     reason: "PROGRAMS_ONLY",
