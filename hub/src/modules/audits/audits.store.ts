@@ -1,0 +1,17 @@
+import type { Audit, AuditRow } from "../../platform/audit/audit.ts";
+import type { Migration } from "../../platform/database/migrations.ts";
+
+/** The table belongs to the platform, because every change of every module writes it. */
+export const migrations: readonly Migration[] = [];
+
+export class AuditsStore {
+  private readonly audit: Audit;
+
+  constructor(audit: Audit) {
+    this.audit = audit;
+  }
+
+  list(filter: { userId: string; act: string; siteIds: readonly string[]; before: number; limit: number }): Promise<AuditRow[]> {
+    return this.audit.list(undefined, filter);
+  }
+}

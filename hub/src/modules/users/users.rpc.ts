@@ -1,0 +1,25 @@
+import { UsersService as Contract } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
+import { type Implementation, implement } from "@xiezhi/rpc/service.ts";
+import { callOf } from "../../platform/call.ts";
+import { sitesOf } from "../../platform/rights/rights.ts";
+import type { UsersService } from "./users.service.ts";
+
+export function usersRpc(service: UsersService): Implementation {
+  return implement(Contract, {
+    async logIn(request, context) {
+      const { user, token, expiresAtMs } = await service.logIn(callOf(context, request), request.login, request.password);
+      context.setSession?.(token, expiresAtMs);
+      return { user, expiresAtMs: BigInt(expiresAtMs), token: context.origin === undefined ? token : "" };
+    },
+    async logOut(request, context) {
+      await service.logOut(callOf(context, request));
+      context.clearSession?.();
+      return {};
+    },
+    whoAmI: async (_, { caller }) => service.whoAmI(caller),
+    listUsers: (request, { method, caller }) => service.list(sitesOf(method, caller), request),
+    createUser: async (request, context) => ({ user: await service.create(callOf(context, request), request) }),
+    disableUser: async (request, context) => ({ user: await service.disable(callOf(context, request), request.userId) }),
+    setRoles: async (request, context) => ({ user: await service.setRoles(callOf(context, request), request.userId, request.roles) }),
+  });
+}

@@ -1,0 +1,112 @@
+import type { Clock } from "@xiezhi/base/clock.ts";
+import { isXiezhiError } from "@xiezhi/protos/errors.ts";
+import { Op } from "sequelize";
+import { type Call, type ObjectRef, userIdOf } from "../call.ts";
+import type { Database, Tx, View } from "../database/database.ts";
+import type { Migration } from "../database/migrations.ts";
+import { Table, type RowOf } from "../database/table.ts";
+
+const columns = {
+  number: "whole",
+  at_ms: "whole",
+  user_id: "text",
+  login: "text",
+  act: "text",
+  object_id: "text",
+  site_id: "text",
+  outcome: "text",
+  request_id: "text",
+  came_from: "text",
+} as const;
+const rows = new Table("audits", ["number"], columns);
+const counters = new Table("audits_counter", ["name"], { name: "text", value: "whole" });
+export type AuditRow = RowOf<typeof columns>;
+
+/** The table refuses what no code asks for either: a row that was written stays as it is. */
+export const auditMigrations: readonly Migration[] = [
+  {
+    name: "0001-rows",
+    ddl: `CREATE TABLE audits (number BIGINT NOT NULL PRIMARY KEY, at_ms BIGINT NOT NULL, user_id VARCHAR(64) NOT NULL, login VARCHAR(64) NOT NULL,
+      act VARCHAR(100) NOT NULL, object_id VARCHAR(150) NOT NULL, site_id VARCHAR(64) NOT NULL, outcome VARCHAR(100) NOT NULL,
+      request_id VARCHAR(64) NOT NULL, came_from VARCHAR(100) NOT NULL)`,
+  },
+  { name: "0002-counter", ddl: "CREATE TABLE audits_counter (name VARCHAR(20) NOT NULL PRIMARY KEY, value BIGINT NOT NULL)" },
+  { name: "0003-by-user", ddl: "CREATE INDEX audits_by_user ON audits (user_id, number)" },
+  { name: "0004-by-act", ddl: "CREATE INDEX audits_by_act ON audits (act, number)" },
+  { name: "0005-no-update", ddl: refusing("audits_no_update", "UPDATE") },
+  { name: "0006-no-delete", ddl: refusing("audits_no_delete", "DELETE") },
+];
+
+function refusing(name: string, what: "UPDATE" | "DELETE"): { sqlite: string; mysql: string } {
+  const head = `CREATE TRIGGER ${name} BEFORE ${what} ON audits`;
+  return {
+    sqlite: `${head} BEGIN SELECT RAISE(ABORT, 'audit rows stay'); END`,
+    mysql: `${head} FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'audit rows stay'`,
+  };
+}
+
+/** One row for every change, playback and refusal, numbered without holes: a missing number is a missing row. */
+export class Audit {
+  private readonly database: Database;
+  private readonly clock: Clock;
+  private readonly rows;
+  private readonly counters;
+  private readonly told = new WeakSet<object>();
+
+  constructor(database: Database, clock: Clock) {
+    this.database = database;
+    this.clock = clock;
+    this.rows = rows.in(database);
+    this.counters = counters.in(database);
+  }
+
+  async append(tx: Tx, call: Call, object: ObjectRef, outcome: string): Promise<void> {
+    const { caller } = call;
+    await this.rows.insert(tx, {
+      number: await this.nextNumber(tx),
+      at_ms: this.clock.nowMs(),
+      user_id: userIdOf(caller),
+      login: caller.kind === "user" ? caller.login : "",
+      act: call.act,
+      object_id: object.id.slice(0, 150),
+      site_id: object.siteId,
+      outcome,
+      request_id: call.request?.id ?? "",
+      came_from: call.from.slice(0, 100),
+    });
+  }
+
+  /** What was not a change of data here: a playback, an act in a room. */
+  record(call: Call, object: ObjectRef, outcome: string): Promise<void> {
+    return this.database.transaction((tx) => this.append(tx, call, object, outcome));
+  }
+
+  /** A refusal, once, however many places it passes on its way out. */
+  async refusal(call: Call, object: ObjectRef, error: unknown): Promise<void> {
+    if (!isXiezhiError(error) || this.told.has(error)) return;
+    this.told.add(error);
+    await this.record(call, object, error.reason);
+  }
+
+  /** Newest first, from below `before`. */
+  list(view: View, filter: { userId?: string; act?: string; siteIds: readonly string[]; before: number; limit: number }): Promise<AuditRow[]> {
+    return this.rows.all(view, {
+      where: {
+        number: { [Op.lt]: filter.before },
+        site_id: { [Op.in]: [...filter.siteIds, ""] },
+        ...(filter.userId ? { user_id: filter.userId } : {}),
+        ...(filter.act ? { act: filter.act } : {}),
+      },
+      order: [["number", "DESC"]],
+      limit: filter.limit,
+    });
+  }
+
+  private async nextNumber(tx: Tx): Promise<number> {
+    const last = await this.counters.lock(tx, { name: "audits" });
+    const value = (last?.value ?? 0) + 1;
+    if (last) await this.counters.update(tx, { name: "audits" }, { value });
+    else await this.counters.insert(tx, { name: "audits", value });
+    return value;
+  }
+}

@@ -1,0 +1,42 @@
+import { RateLimiterMemory } from "rate-limiter-flexible";
+import { defineErrors } from "@xiezhi/protos/errors.ts";
+
+const errors = defineErrors("SESSIONS", {
+  slowed: (seconds: number) => ({
+    code: "RESOURCE_EXHAUSTED",
+    reason: "LOG_IN_SLOWED",
+    zh: `登录失败次数过多，请 ${seconds} 秒后再试`,
+    en: `too many failed log-ins, try again in ${seconds} s`,
+    details: { retryAfterSeconds: String(seconds) },
+  }),
+});
+
+/**
+ * Failed log-ins slow the next ones: five in a minute close the door to that login from that address for 30 s; an address
+ * that tries many logins waits too. Nobody can lock another person out from elsewhere.
+ */
+export class Attempts {
+  private readonly pairs = new RateLimiterMemory({ points: 5, duration: 60, blockDuration: 30 });
+  private readonly addresses = new RateLimiterMemory({ points: 60, duration: 300, blockDuration: 60 });
+
+  /** Throws RESOURCE_EXHAUSTED with the seconds to wait. */
+  async mayTry(login: string, from: string): Promise<void> {
+    const [pair, address] = await Promise.all([this.pairs.get(pairOf(login, from)), this.addresses.get(from)]);
+    const waits = [pair && pair.remainingPoints <= 0 ? pair.msBeforeNext : 0, address && address.remainingPoints <= 0 ? address.msBeforeNext : 0];
+    const waitMs = Math.max(...waits);
+    if (waitMs > 0) throw errors.slowed(Math.ceil(waitMs / 1_000));
+  }
+
+  async failed(login: string, from: string): Promise<void> {
+    // A limiter rejects when a key has no points left: that is its answer, not a fault.
+    await Promise.allSettled([this.pairs.consume(pairOf(login, from)), this.addresses.consume(from)]);
+  }
+
+  async succeeded(login: string, from: string): Promise<void> {
+    await this.pairs.delete(pairOf(login, from));
+  }
+}
+
+function pairOf(login: string, from: string): string {
+  return JSON.stringify([login.toLowerCase(), from]);
+}
