@@ -81,7 +81,7 @@ export type FromWorker =
   /** The journal has lines that should be durable now rather than within the second. */
   | { kind: "grown" }
   | { kind: "paused"; at: TrackTick[] }
-  | { kind: "resumed"; atUs: number }
+  | { kind: "resumed"; atUs: number; at: TrackTick[] }
   | { kind: "stopped"; at: TrackTick[] }
   | { kind: "levels"; levels: [number: number, rmsDbfs: number, peakDbfs: number][] }
   | { kind: "liveHeader"; number: number; small: boolean; codec: string; timescale: number }

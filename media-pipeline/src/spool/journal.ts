@@ -1,3 +1,7 @@
+import { closeSync, openSync, readSync } from "node:fs";
+
+const PIECE_BYTES = 1024 * 1024;
+
 /**
  * What a capture worker writes down for the ledger, one JSON object a line, in `journal/<workerId>.ndjson` of the take's
  * folder. Names follow protos/xiezhi/ledger/v1; digests are hex. The worker knows no ledger: the agent turns lines into
@@ -62,7 +66,12 @@ export interface SourceLine {
   atUs: number;
 }
 
-export type JournalLine = { stretch: StretchLine } | { anchor: AnchorLine } | { parcel: ParcelLine } | { gap: GapLine } | { source: SourceLine };
+export type JournalLine =
+  | { stretch: StretchLine }
+  | { anchor: AnchorLine }
+  | { parcel: ParcelLine }
+  | { gap: GapLine }
+  | { source: SourceLine };
 
 /** The complete lines of `bytes`, and how many bytes they are. A line that is no JSON ends the reading: what follows can't be trusted. */
 export function readLines(bytes: Buffer): { lines: JournalLine[]; bytes: number } {
@@ -75,6 +84,26 @@ export function readLines(bytes: Buffer): { lines: JournalLine[]; bytes: number 
     at = end + 1;
   }
   return { lines, bytes: at };
+}
+
+/** All complete lines of a journal, piece by piece: one of a long day has some hundred megabytes. */
+export function* journalLines(file: string): Generator<JournalLine> {
+  const descriptor = openSync(file, "r");
+  try {
+    for (let at = 0, rest = Buffer.alloc(0); ; ) {
+      const piece = Buffer.allocUnsafe(PIECE_BYTES);
+      const got = readSync(descriptor, piece, 0, PIECE_BYTES, at);
+      if (got === 0) return;
+      at += got;
+      const bytes = Buffer.concat([rest, piece.subarray(0, got)]);
+      const read = readLines(bytes);
+      yield* read.lines;
+      rest = bytes.subarray(read.bytes);
+      if (rest.includes(10)) return;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function parsed(text: string): JournalLine | undefined {

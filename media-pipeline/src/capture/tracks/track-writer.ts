@@ -2,21 +2,11 @@ import { createHash, type Hash } from "node:crypto";
 import type { StretchLine } from "../../spool/journal.ts";
 import { takeFolder } from "../../spool/take-folder.ts";
 import type { JournalWriter } from "./journal-writer.ts";
+import type { Chunk } from "../packager.ts";
 import type { SpoolFiles } from "./spool-files.ts";
 
-/** moof+mdat with its times, as the packager makes it. */
-export interface StoredChunk {
-  parts: readonly Buffer[];
-  /** Take time of the first unit and length, in ticks of the track. */
-  ticks: number;
-  durationTicks: number;
-  key: boolean;
-  damaged: boolean;
-}
-
-/** Where a track stands in its take: zero at the start, else what a worker before this one left. */
+/** Numbers of a track's next stretch, segment and parcel: zeros in a new take, else what a worker before this one left. */
 export interface TrackPosition {
-  /** Of the next stretch, segment and parcel. */
   stretch: number;
   segment: number;
   sequence: number;
@@ -77,7 +67,11 @@ export class TrackWriter {
   }
 
   /** Writes the initialisation header; what follows belongs to a new stretch. Answers its number. */
-  beginStretch(header: Buffer, facts: Omit<StretchLine, "track" | "stretch" | "headerDigest" | "headerBytes" | "anchor">, anchor: Omit<StretchLine["anchor"], "track" | "stretch">): number {
+  beginStretch(
+    header: Buffer,
+    facts: Omit<StretchLine, "track" | "stretch" | "headerDigest" | "headerBytes" | "anchor">,
+    anchor: Omit<StretchLine["anchor"], "track" | "stretch">,
+  ): number {
     this.closeSegment();
     const stretch = this.next.stretch;
     const descriptor = this.files.open(takeFolder.header(this.folder, this.track.id, stretch));
@@ -89,12 +83,14 @@ export class TrackWriter {
     }
     const headerDigest = createHash("sha256").update(header).digest("hex");
     const track = this.track.number;
-    this.journal.add({ stretch: { track, stretch, headerDigest, headerBytes: header.length, ...facts, anchor: { track, stretch, ...anchor } } });
+    this.journal.add({
+      stretch: { track, stretch, headerDigest, headerBytes: header.length, ...facts, anchor: { track, stretch, ...anchor } },
+    });
     this.next.stretch++;
     return stretch;
   }
 
-  write(chunk: StoredChunk): void {
+  write(chunk: Chunk): void {
     if (this.segment && this.cutsSegment(chunk, this.segment)) this.closeSegment();
     else if (this.parcel && this.cutsParcel(chunk, this.parcel)) this.closeParcel(false);
     const segment = (this.segment ??= this.openSegment(chunk.ticks));
@@ -122,9 +118,9 @@ export class TrackWriter {
     parcel.damaged ||= chunk.damaged;
   }
 
-  /** Take time, in ticks, at which the open parcel began; undefined when none is open. */
-  get openSinceTicks(): number | undefined {
-    return this.parcel?.ticks;
+  /** A parcel is open: written, and not in the journal yet. */
+  get open(): boolean {
+    return this.parcel !== undefined;
   }
 
   closeParcel(closesSegment = false): void {
@@ -162,7 +158,7 @@ export class TrackWriter {
     }
   }
 
-  private cutsSegment(chunk: StoredChunk, segment: OpenSegment): boolean {
+  private cutsSegment(chunk: Chunk, segment: OpenSegment): boolean {
     const length = chunk.ticks - segment.ticks;
     if (length >= SEGMENT_MAX_S * this.timescale) return true;
     const every = SEGMENT_S * this.timescale;
@@ -170,7 +166,7 @@ export class TrackWriter {
     return chunk.key && length >= every;
   }
 
-  private cutsParcel(chunk: StoredChunk, parcel: OpenParcel): boolean {
+  private cutsParcel(chunk: Chunk, parcel: OpenParcel): boolean {
     const end = parcel.ticks + parcel.durationTicks;
     const together = chunk.ticks + chunk.durationTicks - parcel.ticks;
     const apart = Math.abs(chunk.ticks - end) > this.timescale * HOLE_S;

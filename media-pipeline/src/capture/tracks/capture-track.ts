@@ -1,0 +1,194 @@
+import type { Clock } from "@xiezhi/base/clock.ts";
+import type { SoundEncoding, SoundMeter } from "../../codec/codec.client.ts";
+import { levelsOf } from "../rtp/pcm.ts";
+import type { AccessUnit, SampleUnit } from "../unit.ts";
+import type { SourceState, TrackReport } from "../wire.ts";
+import { type LiveSink, LiveView } from "./live-view.ts";
+import { type TakeTrackOptions, TrackRecorder } from "./track-recorder.ts";
+import { WarmRing } from "./warm-ring.ts";
+
+export interface CaptureTrackOptions {
+  spec: { id: string; number: number; kind: "video" | "audio" };
+  clock: Clock;
+  /** The second stream: for live views only. */
+  small: boolean;
+  live: LiveSink;
+  onState(): void;
+}
+
+/** What a source gives a track to work with once it is connected. */
+export interface TrackInput {
+  /** Sound that must be encoded first; absent for what is stored as it comes. */
+  encoding?: SoundEncoding;
+  /** Opens the meter for sound that comes as AAC: it must be decoded to be measured. */
+  openMeter?(): SoundMeter;
+  lastReport(): { sourceTicks: number; utcUs: number } | undefined;
+}
+
+/** One track in the worker: its source's state, its ring, its part of the take, its live view. */
+export class CaptureTrack {
+  readonly spec: CaptureTrackOptions["spec"];
+  readonly ring: WarmRing;
+  recorder: TrackRecorder | undefined;
+  private readonly options: CaptureTrackOptions;
+  private readonly view: LiveView;
+  private input: TrackInput | undefined;
+  private state: SourceState = "off";
+  private sinceUs: number;
+  private reason = "";
+  private units = 0;
+  private bytes = 0;
+  private lostPackets = 0;
+  /** Nothing that comes from here on is kept, monotonic microseconds. */
+  private pausedUs: number | undefined;
+  /** Nothing from before is kept: when the pause ended. */
+  private keptFromUs = 0;
+  private metering = false;
+  private meter: SoundMeter | undefined;
+  private loud: { power: number; weight: number; peakDbfs: number } | undefined;
+
+  constructor(options: CaptureTrackOptions) {
+    this.options = options;
+    this.spec = options.spec;
+    this.ring = new WarmRing(options.spec.kind);
+    this.view = new LiveView(options.spec.number, options.small, options.live);
+    this.sinceUs = options.clock.monoUs();
+  }
+
+  get sourceState(): SourceState {
+    return this.state;
+  }
+
+  report(): TrackReport {
+    const { state, sinceUs, reason, units, bytes, lostPackets } = this;
+    return { number: this.spec.number, state, sinceUs, reason, units, bytes, lostPackets };
+  }
+
+  /** The source is away; `off` when nobody wants it. */
+  away(state: "off" | "connecting", reason: string): void {
+    const wasThere = this.input !== undefined;
+    this.input?.encoding?.close();
+    this.meter?.close();
+    this.meter = undefined;
+    this.input = undefined;
+    this.ring.clear();
+    if (wasThere && this.pausedUs === undefined) this.recorder?.broken(this.options.clock.monoUs());
+    this.become(state, reason);
+  }
+
+  connected(input: TrackInput): void {
+    this.input = input;
+    this.setMetering(this.metering);
+    if (this.pausedUs === undefined) this.recorder?.connected(this.options.clock.monoUs());
+    this.become("waitingKeyFrame", "");
+  }
+
+  /** Sound that is to be encoded first. */
+  samples(unit: SampleUnit): void {
+    this.lostPackets += unit.lostPackets;
+    this.measure(unit);
+    if (this.pausedUs === undefined && unit.timeUs >= this.keptFromUs) this.input?.encoding?.push(unit);
+  }
+
+  /** A unit as it will be stored. */
+  unit(unit: AccessUnit): void {
+    this.units++;
+    this.bytes += unit.data.length;
+    if (this.input?.encoding === undefined) this.lostPackets += unit.lostPackets;
+    this.meter?.push(unit);
+    if (this.state === "waitingKeyFrame" && unit.key) this.become("running", "");
+    if (unit.timeUs < this.keptFromUs) return;
+    if (this.pausedUs !== undefined) {
+      // The encoder still gives what was said before the pause.
+      if (unit.untilUs !== undefined && unit.untilUs <= this.pausedUs) this.recorder?.push(unit);
+      return;
+    }
+    this.ring.add(unit);
+    this.recorder?.push(unit);
+    this.view.push(unit);
+  }
+
+  /** Begins its part of a take with what the ring holds. */
+  record(options: Omit<TakeTrackOptions, "track" | "lastReport">, paused: boolean): void {
+    const recorder = new TrackRecorder({ ...options, track: this.spec, lastReport: () => this.input?.lastReport() });
+    this.recorder = recorder;
+    if (paused) return this.pause(this.options.clock.monoUs());
+    for (const unit of this.ring.units) if (unit.timeUs >= options.t0Us) recorder.push(unit);
+    recorder.closeParcel();
+  }
+
+  /** Its sound goes through the encoder, which is some frames behind. */
+  get encodes(): boolean {
+    return this.input?.encoding !== undefined;
+  }
+
+  /** From now on nothing is kept; the take's files are closed by `closePaused`. */
+  pause(atUs: number): void {
+    this.pausedUs = atUs;
+    this.ring.clear();
+    this.view.close();
+  }
+
+  /** Where the track's last unit before the pause ends, in ticks. */
+  closePaused(): number {
+    return this.recorder?.pause(this.pausedUs ?? this.options.clock.monoUs()) ?? 0;
+  }
+
+  resume(atUs: number, began: (ticks: number) => void): void {
+    this.pausedUs = undefined;
+    this.keptFromUs = atUs;
+    this.input?.encoding?.restart();
+    this.recorder?.resume(began);
+  }
+
+  stop(atUs: number): number {
+    const ticks = this.recorder?.pause(atUs) ?? 0;
+    this.recorder = undefined;
+    this.pausedUs = undefined;
+    return ticks;
+  }
+
+  poll(nowUs: number): void {
+    this.recorder?.poll(nowUs);
+    this.view.poll(nowUs);
+  }
+
+  watch(on: boolean): void {
+    if (!on) this.view.close();
+    else if (this.pausedUs === undefined && !this.view.watched) this.view.open(this.ring.units);
+  }
+
+  setMetering(on: boolean): void {
+    this.metering = on;
+    this.loud = undefined;
+    if (on) this.meter ??= this.input?.openMeter?.();
+    else this.meter?.close();
+    if (!on) this.meter = undefined;
+  }
+
+  /** Of the sound since it was last asked for; undefined: none came. */
+  takeLevels(): { rmsDbfs: number; peakDbfs: number } | undefined {
+    const { loud } = this;
+    this.loud = undefined;
+    return loud && { rmsDbfs: Math.max(-100, 10 * Math.log10(loud.power / loud.weight)), peakDbfs: loud.peakDbfs };
+  }
+
+  addLevels(levels: { rmsDbfs: number; peakDbfs: number }, weight: number): void {
+    const loud = (this.loud ??= { power: 0, weight: 0, peakDbfs: -100 });
+    loud.power += weight * 10 ** (levels.rmsDbfs / 10);
+    loud.weight += weight;
+    loud.peakDbfs = Math.max(loud.peakDbfs, levels.peakDbfs);
+  }
+
+  private measure(unit: SampleUnit): void {
+    if (this.metering && unit.samples.length > 0) this.addLevels(levelsOf(unit.samples), unit.samples.length);
+  }
+
+  private become(state: SourceState, reason: string): void {
+    if (state === this.state && reason === this.reason) return;
+    if (state !== this.state) this.sinceUs = this.options.clock.monoUs();
+    this.state = state;
+    this.reason = reason;
+    this.options.onState();
+  }
+}

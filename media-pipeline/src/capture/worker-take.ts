@@ -1,0 +1,174 @@
+import { mkdirSync } from "node:fs";
+import type { Clock } from "@xiezhi/base/clock.ts";
+import type { GapReason } from "../spool/journal.ts";
+import { takeFolder } from "../spool/take-folder.ts";
+import type { CaptureTrack } from "./tracks/capture-track.ts";
+import { JournalWriter } from "./tracks/journal-writer.ts";
+import { type LeftTrack, missingBefore, readJournals, recoverTrack } from "./tracks/recovery.ts";
+import type { SpoolFiles } from "./tracks/spool-files.ts";
+import { SOUND_TIMESCALE, VIDEO_TIMESCALE } from "./unit.ts";
+import type { FromWorker, RecordOrder, TrackTick } from "./wire.ts";
+import type { WorkerLog } from "./worker-log.ts";
+
+/** The encoder still gives what was said right before a pause; then the files are closed. */
+const DRAIN_MS = 150;
+/** A picture that has not come back so long after a resume is missing. */
+const RESUME_MS = 2_500;
+
+export interface WorkerTakeOptions {
+  order: RecordOrder;
+  workerId: string;
+  files: SpoolFiles;
+  clock: Clock;
+  log: WorkerLog;
+  tracks: readonly CaptureTrack[];
+  tell(message: FromWorker): void;
+}
+
+/** The part that one worker has in a take: its tracks' recorders and its journal. */
+export class WorkerTake {
+  readonly takeId: string;
+  paused: boolean;
+  private readonly options: WorkerTakeOptions;
+  private readonly journal: JournalWriter;
+  private resuming: { atUs: number; at: TrackTick[]; waiting: Set<CaptureTrack>; done(): void } | undefined;
+
+  /** Goes on where a worker before this one ended. */
+  constructor(options: WorkerTakeOptions) {
+    const { order, files, workerId } = options;
+    this.options = options;
+    this.takeId = order.takeId;
+    this.paused = order.paused ?? false;
+    mkdirSync(takeFolder.journals(order.folder), { recursive: true, mode: 0o700 });
+    const named = readJournals(order.folder);
+    this.journal = new JournalWriter(files, order.folder, workerId);
+    const left = options.tracks.map((track) => recoverTrack(files, order.folder, track.spec, named.get(track.spec.number)));
+    const diedUs = named.size > 0 ? lastSignUs(options.tracks, left) : undefined;
+    for (const [index, track] of options.tracks.entries()) this.begin(track, left[index] as LeftTrack, diedUs);
+  }
+
+  /** Twice a second or so: what a full disk refused is tried again, and the agent is told that there is something to sync. */
+  flush(): void {
+    this.journal.flush();
+    this.tellGrown();
+  }
+
+  sourceChanged(track: CaptureTrack): void {
+    if (this.paused) return;
+    const state = track.sourceState === "off" ? "connecting" : track.sourceState;
+    this.journal.add({ source: { track: track.spec.number, state, atUs: this.takeUs() } });
+  }
+
+  async pause(): Promise<void> {
+    if (!this.paused) {
+      this.settleResume();
+      await this.halt();
+    }
+    this.options.tell({ kind: "paused", at: this.close((track) => track.closePaused()) });
+  }
+
+  /** Told as `resumed` when each source that runs has given something, at the latest after 2.5 s. */
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    const { clock, tracks } = this.options;
+    const atUs = clock.monoUs();
+    const waiting = new Set(tracks.filter((track) => track.sourceState !== "off" && track.sourceState !== "connecting"));
+    const patience = clock.after(RESUME_MS, () => this.settleResume());
+    this.resuming = { atUs, at: [], waiting, done: () => patience.cancel() };
+    for (const track of tracks) track.resume(atUs, (ticks) => this.began(track, ticks));
+    for (const track of tracks) if (!waiting.has(track)) track.recorder?.missingSince("connecting", atUs);
+    if (waiting.size === 0) this.settleResume();
+  }
+
+  async stop(): Promise<void> {
+    this.settleResume();
+    const stoppedUs = this.options.clock.monoUs();
+    if (!this.paused) await this.halt();
+    const at = this.close((track) => track.stop(stoppedUs));
+    this.journal.close();
+    this.options.tell({ kind: "stopped", at });
+  }
+
+  private begin(track: CaptureTrack, left: LeftTrack, diedUs: number | undefined): void {
+    const { order, files, clock, log } = this.options;
+    const { journal } = this;
+    for (const parcel of left.found) journal.add({ parcel });
+    const expectedUs = order.expectedFromUs - order.t0Us;
+    const before = missingBefore(left, track.spec, expectedUs, diedUs);
+    const now = { cause: causeOf(track), fromUs: before.length > 0 ? this.takeUs() : expectedUs };
+    track.record(
+      {
+        files,
+        journal,
+        folder: order.folder,
+        t0Us: order.t0Us,
+        position: left.position,
+        missing: this.paused ? [] : [...before, now],
+        utcUs: (monoUs) => clock.nowMs() * 1e3 - (clock.monoUs() - monoUs),
+        onTrouble: (reason) =>
+          log.write(reason ? "the disk refuses" : "the disk takes again", { track: track.spec.id, reason: reason ?? "" }),
+      },
+      this.paused,
+    );
+    this.sourceChanged(track);
+    this.tellGrown();
+  }
+
+  /** Nothing is kept from now on; resolves when what was before is out of the encoder. */
+  private async halt(): Promise<void> {
+    const { clock, tracks } = this.options;
+    this.paused = true;
+    const atUs = clock.monoUs();
+    for (const track of tracks) track.pause(atUs);
+    for (const track of tracks) this.journal.add({ source: { track: track.spec.number, state: "paused", atUs: this.takeUs() } });
+    if (tracks.some((track) => track.encodes)) await clock.sleep(DRAIN_MS);
+  }
+
+  private close(how: (track: CaptureTrack) => number): TrackTick[] {
+    const at = this.options.tracks.map((track) => ({ number: track.spec.number, ticks: how(track) }));
+    this.journal.flush();
+    return at;
+  }
+
+  private began(track: CaptureTrack, ticks: number): void {
+    const { resuming } = this;
+    if (!resuming) return;
+    resuming.at.push({ number: track.spec.number, ticks });
+    resuming.waiting.delete(track);
+    if (resuming.waiting.size === 0) this.settleResume();
+  }
+
+  private settleResume(): void {
+    const { resuming } = this;
+    this.resuming = undefined;
+    if (!resuming) return;
+    resuming.done();
+    for (const track of resuming.waiting) track.recorder?.missingSince(causeOf(track), resuming.atUs);
+    for (const track of this.options.tracks) this.sourceChanged(track);
+    this.options.tell({ kind: "resumed", atUs: resuming.atUs, at: resuming.at });
+  }
+
+  private tellGrown(): void {
+    if (this.journal.grew) this.options.tell({ kind: "grown" });
+    this.journal.grew = false;
+  }
+
+  private takeUs(): number {
+    return Math.round(this.options.clock.monoUs() - this.options.order.t0Us);
+  }
+}
+
+function causeOf(track: CaptureTrack): GapReason {
+  const connected = track.sourceState === "waitingKeyFrame" || track.sourceState === "running";
+  return connected && track.spec.kind === "video" ? "waitingKeyFrame" : "connecting";
+}
+
+/** The last thing that is known of the worker before: the end of what it stored or said. Take time, microseconds. */
+function lastSignUs(tracks: readonly CaptureTrack[], left: readonly LeftTrack[]): number {
+  const signs = left.map(({ position, source }, index) => {
+    const timescale = tracks[index]?.spec.kind === "video" ? VIDEO_TIMESCALE : SOUND_TIMESCALE;
+    return Math.max(Math.round((position.endTicks * 1e6) / timescale), source?.atUs ?? 0);
+  });
+  return Math.max(0, ...signs);
+}
