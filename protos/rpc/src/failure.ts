@@ -37,7 +37,9 @@ export function fromConnectError(error: unknown): XiezhiError {
   const failure = connectError.findDetails(FailureSchema)[0] ?? failureInTrailer(connectError);
   if (failure) return errorOf(failure);
   if (connectError.code === Code.Canceled) return rpcErrors.cancelled();
-  if (connectError.code === Code.Unavailable) return rpcErrors.away(connectError.rawMessage);
+  // Node's own errors (ECONNRESET, a certificate that is not believed ...) say that the far end was not reached.
+  const { code: nodeCode } = (connectError.cause ?? {}) as { code?: unknown };
+  if (connectError.code === Code.Unavailable || typeof nodeCode === "string") return rpcErrors.away(connectError.rawMessage);
   return rpcErrors.status(namesOfCodes.get(connectError.code) ?? "UNKNOWN", connectError.rawMessage);
 }
 
