@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { SimulatedClock, systemClock } from "@xiezhi/base/clock.ts";
 import { Secret } from "@xiezhi/base/secret.ts";
-import { openRtsp, RtspError } from "./client.ts";
+import { describeRtsp, openRtsp, RtspError } from "./client.ts";
 import { startFaultyLink } from "./link.ts";
 import { RtpSequence, rtpSequence, rtpTimestamp } from "./rtp.ts";
 import { type RtspServerOptions, startRtspServer } from "./server.ts";
@@ -84,6 +84,20 @@ test("with the password in, without and with a wrong one refused", async (t) => 
   await assert.rejects(openForTest(t, { url, ...login, password: new Secret("wrong") }), kind("unauthorized", 401));
   server.faults.refuseLogin = true;
   await assert.rejects(openForTest(t, { url, ...login }), kind("unauthorized", 401));
+});
+
+test("what a device offers can be asked without receiving anything", async (t) => {
+  const { url, server, sinks } = await serve(t, { login });
+  const asked = { url, clock: systemClock, signal: new AbortController().signal, ...login };
+  assert.deepEqual(
+    (await describeRtsp(asked)).map((track) => track.encoding),
+    ["PCMA", "L16"],
+  );
+  assert.equal(sinks.size, 0);
+  await assert.rejects(describeRtsp({ ...asked, password: new Secret("wrong") }), kind("unauthorized"));
+  await assert.rejects(describeRtsp({ ...asked, signal: AbortSignal.abort() }), kind("closed"));
+  server.faults.mute = true;
+  await assert.rejects(describeRtsp({ ...asked, responseTimeoutMs: 50 }), kind("timeout"));
 });
 
 test("every client of a stream gets it, and dropAll ends them all", async (t) => {

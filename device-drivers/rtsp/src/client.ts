@@ -80,35 +80,38 @@ const CONTROL_MAX_CHARS = 2048;
  * `url` and to no other: what the device names contributes path and query. Rejects with `RtspError`.
  */
 export async function openRtsp(options: OpenRtspOptions): Promise<RtspSession> {
-  const address = parseAddress(options.url);
-  if (options.signal.aborted) throw new RtspError("closed", "aborted");
-  const receiver = new Receiver(options, address);
-  const abort = () => receiver.end("aborted");
-  options.signal.addEventListener("abort", abort, { once: true });
-  receiver.closed.finally(() => options.signal.removeEventListener("abort", abort));
-  try {
-    await receiver.open();
-    return receiver;
-  } catch (error) {
-    receiver.end("closed");
-    throw error instanceof RtspFormatError ? new RtspError("protocol", error.message) : error;
-  }
+  const receiver = connectReceiver(options);
+  await orEnd(receiver, receiver.open());
+  return receiver;
 }
 
 /** What a device offers, asked without setting anything up: nothing flows. Rejects with `RtspError`. */
 export async function describeRtsp(
-  options: Pick<OpenRtspOptions, "url" | "username" | "password" | "clock" | "signal" | "responseTimeoutMs">,
+  options: Pick<OpenRtspOptions, "url" | "username" | "password" | "allowBasic" | "clock" | "signal" | "responseTimeoutMs">,
 ): Promise<RtspTrackInfo[]> {
-  const receiver = new Receiver({ ...options, wants: () => false, onRtp: () => {}, onSenderReport: () => {} }, parseAddress(options.url));
+  const receiver = connectReceiver({ ...options, wants: () => false, onRtp: () => {}, onSenderReport: () => {} });
+  const tracks = await orEnd(receiver, receiver.describe());
+  receiver.end("closed");
+  return tracks;
+}
+
+function connectReceiver(options: OpenRtspOptions): Receiver {
+  const { signal } = options;
+  const address = parseAddress(options.url);
+  if (signal.aborted) throw new RtspError("closed", "aborted");
+  const receiver = new Receiver(options, address);
   const abort = () => receiver.end("aborted");
-  options.signal.addEventListener("abort", abort, { once: true });
+  signal.addEventListener("abort", abort, { once: true });
+  void receiver.closed.then(() => signal.removeEventListener("abort", abort));
+  return receiver;
+}
+
+async function orEnd<T>(receiver: Receiver, result: Promise<T>): Promise<T> {
   try {
-    return await receiver.describe();
+    return await result;
   } catch (error) {
-    throw error instanceof RtspFormatError ? new RtspError("protocol", error.message) : error;
-  } finally {
-    options.signal.removeEventListener("abort", abort);
     receiver.end("closed");
+    throw error instanceof RtspFormatError ? new RtspError("protocol", error.message) : error;
   }
 }
 

@@ -21,6 +21,8 @@ export interface StreamDescription {
   tracks: RtspTrackInfo[];
 }
 
+/** Descriptions have a few kilobytes; what is behind this is not looked at. */
+const TEXT_MAX_CHARS = 64 * 1024;
 const MEDIA_MAX = 64;
 const CLOCK_RATE_MAX = 1_000_000;
 const CHANNELS_MAX = 64;
@@ -46,7 +48,7 @@ interface Media {
 export function parseSdp(text: string): StreamDescription {
   const session: Media = { line: "", attributes: [] };
   const media: Media[] = [];
-  for (const line of text.split(/\r\n|\n|\r/)) {
+  for (const line of text.slice(0, TEXT_MAX_CHARS).split(/\r\n|\n|\r/)) {
     const value = line.slice(2).trim();
     if (line.startsWith("m=") && media.length === MEDIA_MAX) break;
     if (line.startsWith("m=")) media.push({ line: value, attributes: [] });

@@ -45,14 +45,14 @@ export class ServedConnection {
 
   constructor(options: ServedConnectionOptions) {
     this.options = options;
-    const { socket, clock } = options;
+    const { socket } = options;
     this.reader = new RtspReader(
       // Receiver reports: whoever listens is told by TCP already.
       { onFrame: () => {}, onMessage: (message) => this.receive(message) },
       { resync: false, bufferBytes: 8 * 1024 },
     );
     this.sink = this.createSink();
-    this.idle = clock.after(IDLE_MS, () => this.drop());
+    this.idle = this.watchIdle();
     socket.on("data", (chunk) => this.read(chunk));
     socket.on("error", () => {});
     socket.on("close", () => {
@@ -66,6 +66,13 @@ export class ServedConnection {
     this.reader.stop();
     this.stop();
     this.options.socket.destroy();
+  }
+
+  private watchIdle(): Timer {
+    return this.options.clock.after(IDLE_MS, () => {
+      if (this.unsubscribe) this.idle = this.watchIdle();
+      else this.drop();
+    });
   }
 
   private createSink(): RtspSink {
@@ -98,29 +105,32 @@ export class ServedConnection {
     this.write(packet);
   }
 
-  /** What is sent in one turn goes out in one system call. */
   private write(bytes: Buffer): void {
     const { socket, faults } = this.options;
     if (faults.halfOpen || socket.destroyed) return;
     if (faults.slowOneByte) {
       for (let at = 0; at < bytes.length; at++) socket.write(bytes.subarray(at, at + 1));
-      return;
+    } else {
+      this.corkForThisTurn();
+      socket.write(bytes);
     }
-    if (!this.corked) {
-      this.corked = true;
-      socket.cork();
-      process.nextTick(() => {
-        this.corked = false;
-        socket.uncork();
-      });
-    }
-    socket.write(bytes);
     if (socket.writableLength > BACKLOG_MAX_BYTES) this.drop();
+  }
+
+  /** What is sent in one turn goes out in one system call. */
+  private corkForThisTurn(): void {
+    if (this.corked) return;
+    this.corked = true;
+    this.options.socket.cork();
+    process.nextTick(() => {
+      this.corked = false;
+      this.options.socket.uncork();
+    });
   }
 
   private read(chunk: Buffer): void {
     this.idle.cancel();
-    this.idle = this.options.clock.after(IDLE_MS, () => (this.unsubscribe ? undefined : this.drop()));
+    this.idle = this.watchIdle();
     try {
       this.reader.feed(chunk);
     } catch (error) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { systemClock } from "@xiezhi/base/clock.ts";
+import { SimulatedClock, systemClock } from "@xiezhi/base/clock.ts";
 import { Secret } from "@xiezhi/base/secret.ts";
 import fc from "fast-check";
 import { openRtsp, RtspError } from "../client.ts";
@@ -169,6 +169,18 @@ test("requests that make no sense are answered, each with its status", async (t)
     ["GET_PARAMETER *", 200],
   ];
   for (const [request, status] of cases) assert.equal(await ask(request), status, request);
+});
+
+test("a connection that asks for nothing is let go after a minute", async (t) => {
+  const clock = new SimulatedClock();
+  const server = await startRtspServer({ clock, streams: () => undefined });
+  t.after(() => server.close());
+  const socket = connect(server.port, "127.0.0.1");
+  const closed = once(socket, "close");
+  socket.write("OPTIONS * RTSP/1.0\r\n\r\n");
+  await once(socket, "data");
+  await clock.advanceMs(60_000);
+  await closed;
 });
 
 test("a client that does not read costs no memory without end", async (t) => {

@@ -21,7 +21,7 @@ interface Credentials {
 export function parseCredentials(field: string): Credentials[] {
   if (field.length > CREDENTIALS_MAX_CHARS) return [];
   const found: Credentials[] = [];
-  for (const match of field.matchAll(/([\w-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))|([A-Za-z][\w-]*)/g)) {
+  for (const match of field.matchAll(/([\w-]{1,32})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))|([A-Za-z][\w-]*)/g)) {
     const [, name, quoted, token, scheme] = match;
     if (scheme !== undefined) found.push({ scheme: scheme.toLowerCase(), parameters: new Map() });
     else if (name !== undefined) found.at(-1)?.parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? token ?? "");
