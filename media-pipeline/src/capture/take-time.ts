@@ -33,26 +33,38 @@ export class TakeTime {
   /** In source time. */
   private settledAtUs = Number.NEGATIVE_INFINITY;
   private lateSinceUs: number | undefined;
+  private restarted = false;
 
   /** `rate`: source ticks a second. */
   constructor(rate: number) {
     this.usPerTick = 1e6 / rate;
   }
 
-  /** Feeds the filter alone: for units that are held back until a burst is over. */
+  /** Feeds the filter alone: with packets whose units are not there yet, or are held back until a burst is over. */
   observe(sourceTicks: number, arrivedUs: number): void {
     this.envelope.add(arrivedUs - sourceTicks * this.usPerTick, arrivedUs);
   }
 
   /** Takes the filter's present value at once: after a connection's first units were observed. */
   settle(): void {
-    this.offsetUs = this.targetUs;
+    if (!this.envelope.empty) this.offsetUs = this.targetUs;
+  }
+
+  /** The source has said that it begins anew: its times have nothing to do with earlier ones. */
+  restart(): void {
+    this.restarted = true;
+  }
+
+  /** The filter's present value, microseconds. */
+  get leastUs(): number {
+    return this.envelope.leastUs;
   }
 
   /** Feeds the filter and tells when the unit was taken, microseconds on the monotonic axis. `sourceTicks` are unwrapped. */
   map(sourceTicks: number, arrivedUs: number): number {
     const sourceUs = sourceTicks * this.usPerTick;
     const delayUs = arrivedUs - sourceUs;
+    if (this.offsetUs === undefined) this.settle();
     this.jumped = this.isElsewhere(sourceUs, delayUs, arrivedUs);
     if (this.jumped || this.offsetUs === undefined) this.beginAnew(sourceUs, delayUs);
     this.envelope.add(delayUs, arrivedUs);
@@ -95,7 +107,7 @@ export class TakeTime {
     if (lateUs <= JUMP_US) this.lateSinceUs = undefined;
     else this.lateSinceUs ??= arrivedUs;
     const late = this.lateSinceUs !== undefined && arrivedUs - this.lateSinceUs > LATE_US;
-    return late || lateUs < -JUMP_US || sourceUs < this.newestSourceUs - REORDER_US;
+    return late || this.restarted || lateUs < -JUMP_US || sourceUs < this.newestSourceUs - REORDER_US;
   }
 
   private beginAnew(sourceUs: number, delayUs: number): void {
@@ -105,6 +117,7 @@ export class TakeTime {
       this.deviceOffsetUs = undefined;
     }
     this.offsetUs = delayUs;
+    this.restarted = false;
     this.lateSinceUs = undefined;
     this.newestSourceUs = sourceUs;
     this.settledAtUs = sourceUs + SETTLE_US;

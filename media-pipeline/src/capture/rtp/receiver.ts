@@ -1,6 +1,12 @@
 import type { RtpArrival, SenderReportArrival } from "@xiezhi/rtsp/client.ts";
-import type { RtspTrackInfo } from "@xiezhi/rtsp/sdp.ts";
+import { isRtp, RtpSequence, rtpMarker, rtpPayload, rtpPayloadType, rtpSequence, rtpSsrc, rtpTimestamp } from "@xiezhi/rtsp/rtp.ts";
+import { parameterSets, type RtspTrackInfo } from "@xiezhi/rtsp/sdp.ts";
+import { TakeTime } from "../take-time.ts";
 import type { AccessUnit, SampleUnit } from "../unit.ts";
+import { AacDepacketizer, aacFormat } from "./aac.ts";
+import { BurstHold } from "./burst-hold.ts";
+import { H264Depacketizer, type UntimedUnit } from "./h264.ts";
+import { SampleDepacketizer, sampleReader, type UntimedSamples } from "./pcm.ts";
 
 /** One track of a room, out of one track of an RTSP session. */
 export interface ReceivedTrack {
@@ -27,25 +33,163 @@ export interface ReceiverCounters {
   droppedUnits: number;
 }
 
-/** Can this track be received, and must it be encoded? */
-export function receives(_info: RtspTrackInfo): "passed" | "encoded" | "no" {
-  return "no";
+/**
+ * Can this track be received, and must it be encoded? AAC is passed through as it is; one channel out of several can't be
+ * taken from it without decoding.
+ */
+export function receives(info: RtspTrackInfo, channel?: number): "passed" | "encoded" | "no" {
+  if (info.encoding === "H264" && info.kind === "video") return "passed";
+  if (info.encoding === "MPEG4-GENERIC") {
+    const format = aacFormat(info);
+    return format && (channel === undefined || format.channels === 1) ? "passed" : "no";
+  }
+  return sampleReader(info) && (channel ?? 0) < info.channels ? "encoded" : "no";
+}
+
+interface Depacketizer {
+  readonly droppedUnits: number;
+  push(payload: Buffer, ticks: number, marker: boolean, missing: number, arrivedUs: number): void;
+  reset(): void;
+}
+
+/** One track of the session: what its packets have in common. */
+interface Line {
+  info: RtspTrackInfo;
+  depacketizer: Depacketizer;
+  time: TakeTime;
+  sequence: RtpSequence;
+  packets: number;
+  ssrc?: number;
+  /** Unwrapped, of the newest packet. */
+  ticks?: number;
+  /** The source began anew (another SSRC) since the unit before. */
+  restarted: boolean;
+  report?: { sourceTicks: number; utcUs: number };
+}
+
+/** What the session's clock adds to a unit. */
+interface Placed {
+  timeUs: number;
+  discontinuity: boolean;
 }
 
 /**
  * Makes access units with times out of what one RTSP session brings: one for each connection. The units of the first
- * quarter of a second (at most 2 s) are held back until the burst with which many cameras begin is over and their times are known.
+ * quarter of a second (at most 2 s) are held back until the burst with which many cameras begin is over and their times are
+ * known. Packets of other payload types than the described one are left out. Nothing from outside makes it throw.
  */
 export class Receiver {
-  constructor(_options: ReceiverOptions) {}
-  rtp(_arrival: RtpArrival): void {}
-  report(_report: SenderReportArrival): void {}
+  private readonly lines = new Map<number, Line>();
+  private readonly times: TakeTime[] = [];
+  private readonly hold: BurstHold;
+  private readonly options: ReceiverOptions;
+
+  constructor(options: ReceiverOptions) {
+    this.options = options;
+    this.hold = new BurstHold(() => this.settle());
+    for (const { info } of options.tracks) if (!this.lines.has(info.index)) this.addLine(info);
+  }
+
+  rtp({ track, packet, arrivedUs }: Readonly<RtpArrival>): void {
+    const line = this.lines.get(track);
+    if (!line || !isRtp(packet) || rtpPayloadType(packet) !== line.info.payloadType) return;
+    const payload = rtpPayload(packet);
+    if (!payload) return;
+    line.packets++;
+    if (rtpSsrc(packet) !== line.ssrc) this.beginSource(line, rtpSsrc(packet));
+    const missing = line.sequence.arrive(rtpSequence(packet));
+    if (missing < 0) return;
+    const ticks = unwrapped(rtpTimestamp(packet), line.ticks);
+    if (ticks !== line.ticks) this.observe(line, ticks, arrivedUs);
+    line.depacketizer.push(payload, ticks, rtpMarker(packet), missing, arrivedUs);
+  }
+
+  report({ track, ntpMs, rtpTimestamp: timestamp }: SenderReportArrival): void {
+    const line = this.lines.get(track);
+    if (!line) return;
+    line.ticks ??= timestamp;
+    const sourceTicks = unwrapped(timestamp, line.ticks);
+    line.report = { sourceTicks, utcUs: Math.round(ntpMs * 1e3) };
+    line.time.report(ntpMs, sourceTicks);
+    TakeTime.align(this.times);
+  }
+
   /** Of an RTSP track by its `info.index`. */
-  counters(_index: number): ReceiverCounters {
-    return { packets: 0, lostPackets: 0, droppedUnits: 0 };
+  counters(index: number): ReceiverCounters {
+    const line = this.lines.get(index);
+    return { packets: line?.packets ?? 0, lostPackets: line?.sequence.lost ?? 0, droppedUnits: line?.depacketizer.droppedUnits ?? 0 };
   }
+
   /** The track's last sender report: RTP timestamp unwrapped like `sourceTicks`. */
-  lastReport(_index: number): { sourceTicks: number; utcUs: number } | undefined {
-    return undefined;
+  lastReport(index: number): { sourceTicks: number; utcUs: number } | undefined {
+    return this.lines.get(index)?.report;
   }
+
+  private addLine(info: RtspTrackInfo): void {
+    const outputs = this.options.tracks.filter((track) => track.info.index === info.index);
+    const depacketizer = this.depacketizer(info, outputs, () => line);
+    if (!depacketizer) return;
+    const time = new TakeTime(info.clockRate);
+    const line: Line = { info, depacketizer, time, sequence: new RtpSequence(), packets: 0, restarted: false };
+    this.lines.set(info.index, line);
+    this.times.push(time);
+  }
+
+  private depacketizer(info: RtspTrackInfo, outputs: readonly ReceivedTrack[], line: () => Line): Depacketizer | undefined {
+    const { onUnit, onSamples } = this.options;
+    const emit = (unit: UntimedUnit) =>
+      this.place(line(), unit, (time) => {
+        for (const { number } of outputs) onUnit(number, { ...unit, ...time });
+      });
+    if (info.encoding === "H264") return new H264Depacketizer(parameterSets(info.fmtp), emit);
+    const aac = info.encoding === "MPEG4-GENERIC" ? aacFormat(info) : undefined;
+    if (aac) return new AacDepacketizer(info, aac, emit);
+    const read = sampleReader(info);
+    if (!read) return undefined;
+    const emitSamples = (units: UntimedSamples[]) =>
+      this.place(line(), units[0] as UntimedSamples, (time) => {
+        for (const [index, { number }] of outputs.entries()) onSamples(number, { ...(units[index] as UntimedSamples), ...time });
+      });
+    return new SampleDepacketizer({ read, channels: info.channels, picks: outputs.map(({ channel }) => channel), emit: emitSamples });
+  }
+
+  /** The first packet of a unit feeds the filter, also while no key frame has come yet. */
+  private observe(line: Line, ticks: number, arrivedUs: number): void {
+    line.ticks = ticks;
+    line.time.observe(ticks, arrivedUs);
+    this.hold.arrive(line.time, arrivedUs);
+  }
+
+  /** Another SSRC counts sequence and time from elsewhere (RFC 3550 clause 8). */
+  private beginSource(line: Line, ssrc: number): void {
+    if (line.ssrc !== undefined) {
+      line.restarted = true;
+      delete line.ticks;
+      delete line.report;
+      line.depacketizer.reset();
+      line.sequence = new RtpSequence();
+    }
+    line.ssrc = ssrc;
+  }
+
+  private place(line: Line, unit: { sourceTicks: number; arrivedUs: number }, hand: (time: Placed) => void): void {
+    const { sourceTicks, arrivedUs } = unit;
+    const { restarted } = line;
+    line.restarted = false;
+    this.hold.pass(() => {
+      if (restarted) line.time.restart();
+      const timeUs = line.time.map(sourceTicks, arrivedUs);
+      hand({ timeUs, discontinuity: line.time.jumped });
+    });
+  }
+
+  private settle(): void {
+    TakeTime.align(this.times);
+    for (const time of this.times) time.settle();
+  }
+}
+
+/** 32 bit time stamps that run on over their end (RFC 3550 clause 5.1); the nearest to the one before. */
+function unwrapped(timestamp: number, near: number | undefined): number {
+  return near === undefined ? timestamp : near + ((timestamp - near) | 0);
 }
