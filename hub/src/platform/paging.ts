@@ -1,7 +1,13 @@
 import { defineErrors } from "@xiezhi/protos/errors.ts";
 
 const errors = defineErrors("PAGES", {
-  token: () => ({ code: "INVALID_ARGUMENT", reason: "TOKEN", zh: "翻页标记无效：page_token", en: "page_token is not one that this list gave", details: { field: "page_token" } }),
+  token: () => ({
+    code: "INVALID_ARGUMENT",
+    reason: "TOKEN",
+    zh: "翻页标记无效：page_token",
+    en: "page_token is not one that this list gave",
+    details: { field: "page_token" },
+  }),
 });
 
 const DEFAULT_SIZE = 50;

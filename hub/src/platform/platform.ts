@@ -16,7 +16,6 @@ import { tellMigrations, Tells } from "./tells/tells.ts";
 const HOUR_MS = 3_600_000;
 
 /** A module with its own types forgotten; the composition checks by name that what it uses stands above it. */
-// biome-ignore lint: one list of modules of many types
 export type AnyModule = Pick<Module<never, unknown>, "name" | "zh" | "uses" | "migrations"> & {
   start(platform: Platform, used: never): Promise<Running<unknown>> | Running<unknown>;
 };

@@ -17,7 +17,10 @@ export const migrations: readonly Migration[] = [
     ddl: `CREATE TABLE sites (id VARCHAR(64) NOT NULL PRIMARY KEY, kind BIGINT NOT NULL, name VARCHAR(190) NOT NULL,
       court_code VARCHAR(20) NOT NULL, parent_site_id VARCHAR(64) NOT NULL)`,
   },
-  { name: "0002-rooms", ddl: "CREATE TABLE sites_rooms (id VARCHAR(64) NOT NULL PRIMARY KEY, site_id VARCHAR(64) NOT NULL, room BLOB NOT NULL)" },
+  {
+    name: "0002-rooms",
+    ddl: "CREATE TABLE sites_rooms (id VARCHAR(64) NOT NULL PRIMARY KEY, site_id VARCHAR(64) NOT NULL, room BLOB NOT NULL)",
+  },
   { name: "0003-rooms-by-site", ddl: "CREATE INDEX sites_rooms_by_site ON sites_rooms (site_id, id)" },
 ];
 

@@ -20,7 +20,8 @@ const ADMINISTRATORS: readonly Role[] = [Role.SYSTEM_ADMINISTRATOR, Role.SECURIT
 export interface NewUser {
   login: string;
   name: string;
-  password: string;
+  /** What they type, or the Argon2id verifier of it that was made elsewhere. */
+  password: string | { verifier: string };
   roles: readonly Pick<RoleAtSite, "role" | "siteId">[];
 }
 
@@ -98,8 +99,13 @@ export class UsersService {
   async create(call: Call, request: NewUser): Promise<User> {
     const allowed = call.method ? sitesOf(call.method, call.caller) : undefined;
     const homeSiteId = request.roles[0]?.siteId ?? allowed?.[0] ?? "";
-    const user = create(UserSchema, { id: newId(this.platform.clock), login: request.login, name: request.name, roles: [...request.roles] });
-    const stored = { user, homeSiteId, verifier: await hashPassword(request.password) };
+    const user = create(UserSchema, {
+      id: newId(this.platform.clock),
+      login: request.login,
+      name: request.name,
+      roles: [...request.roles],
+    });
+    const stored = { user, homeSiteId, verifier: await verifierOf(request.password) };
     const answer = await this.platform.change(call, { id: user.id, siteId: homeSiteId }, async (tx) => {
       await this.mayHold(tx, user.roles);
       if (allowed && user.roles.some(({ role }) => ADMINISTRATORS.includes(role))) throw errors.administratorByOthers();
@@ -148,7 +154,9 @@ export class UsersService {
     await this.platform.change(call, { id: found.user.id, siteId: found.homeSiteId }, async (tx) => {
       await this.store.setVerifier(tx, found.user.id, verifier);
       await this.platform.sessions.endOfUser(tx, found.user.id);
-      tx.afterCommit(() => this.known.set(found.user.id, { ...found, verifier, user: create(UserSchema, { ...found.user, disabled: false }) }));
+      tx.afterCommit(() =>
+        this.known.set(found.user.id, { ...found, verifier, user: create(UserSchema, { ...found.user, disabled: false }) }),
+      );
       return {};
     });
     return found.user;
@@ -179,9 +187,12 @@ export class UsersService {
   }
 
   private async mayHold(tx: Tx, roles: readonly { role: Role; siteId: string }[]): Promise<void> {
-    for (const siteId of new Set(roles.map((role) => role.siteId)))
-      if (!(await this.sites.site(tx, siteId))) throw errors.noSite(siteId);
+    for (const siteId of new Set(roles.map((role) => role.siteId))) if (!(await this.sites.site(tx, siteId))) throw errors.noSite(siteId);
     const held = new Set(roles.map(({ role }) => role).filter((role) => ADMINISTRATORS.includes(role)));
     if (held.size > 1) throw errors.administratorsExclude();
   }
+}
+
+function verifierOf(password: NewUser["password"]): Promise<string> {
+  return typeof password === "string" ? hashPassword(password) : Promise.resolve(password.verifier);
 }

@@ -71,7 +71,10 @@ export class UsersStore {
   async add(tx: Tx, { user, homeSiteId, verifier }: StoredUser): Promise<void> {
     const { id, login, name, disabled, roles } = user;
     await this.users.insert(tx, { id, login, name, disabled, home_site_id: homeSiteId, verifier });
-    await this.roles.insertAll(tx, roles.map((role) => ({ user_id: id, role: role.role, site_id: role.siteId })));
+    await this.roles.insertAll(
+      tx,
+      roles.map((role) => ({ user_id: id, role: role.role, site_id: role.siteId })),
+    );
   }
 
   async disable(tx: Tx, id: string): Promise<void> {
@@ -84,7 +87,10 @@ export class UsersStore {
 
   async setRoles(tx: Tx, id: string, roles: readonly RoleAtSite[]): Promise<void> {
     await this.roles.remove(tx, { user_id: id });
-    await this.roles.insertAll(tx, roles.map(({ role, siteId }) => ({ user_id: id, role, site_id: siteId })));
+    await this.roles.insertAll(
+      tx,
+      roles.map(({ role, siteId }) => ({ user_id: id, role, site_id: siteId })),
+    );
   }
 
   private async withRoles(

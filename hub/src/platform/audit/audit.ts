@@ -89,7 +89,10 @@ export class Audit {
   }
 
   /** Newest first, from below `before`. */
-  list(view: View, filter: { userId?: string; act?: string; siteIds: readonly string[]; before: number; limit: number }): Promise<AuditRow[]> {
+  list(
+    view: View,
+    filter: { userId?: string; act?: string; siteIds: readonly string[]; before: number; limit: number },
+  ): Promise<AuditRow[]> {
     return this.rows.all(view, {
       where: {
         number: { [Op.lt]: filter.before },

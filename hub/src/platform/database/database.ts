@@ -1,6 +1,5 @@
 import sqlite3 from "@appthreat/sqlite3";
-import type { Clock } from "@xiezhi/base/clock.ts";
-import { type Options, type QueryInterface, QueryTypes, Sequelize, Transaction } from "sequelize";
+import { type Options, QueryTypes, Sequelize, Transaction } from "sequelize";
 
 /** One transaction, handed from `change` to every store it calls. */
 export class Tx {
@@ -59,10 +58,6 @@ export class Database {
     }
   }
 
-  get queries(): QueryInterface {
-    return this.sequelize.getQueryInterface();
-  }
-
   /** Everything in `fn` is durable when this resolves, or nothing of it happened. */
   transaction<T>(fn: (tx: Tx) => Promise<T>): Promise<T> {
     if (this.dialect === "mysql") return this.attempt(fn, ATTEMPTS);
@@ -89,9 +84,7 @@ export class Database {
 
   private begin<T>(fn: (tx: Tx) => Promise<T>): Promise<{ tx: Tx; value: T }> {
     const options =
-      this.dialect === "sqlite"
-        ? { type: Transaction.TYPES.IMMEDIATE }
-        : { isolationLevel: Transaction.ISOLATION_LEVELS.READ_COMMITTED };
+      this.dialect === "sqlite" ? { type: Transaction.TYPES.IMMEDIATE } : { isolationLevel: Transaction.ISOLATION_LEVELS.READ_COMMITTED };
     return this.sequelize.transaction(options, async (sql) => {
       const tx = new Tx(sql);
       return { tx, value: await fn(tx) };
@@ -106,7 +99,8 @@ export class Database {
     await this.transaction(async (tx) => {
       const { journal_mode: journal } = await this.pragma<{ journal_mode: string }>("PRAGMA journal_mode", tx);
       const { synchronous } = await this.pragma<{ synchronous: number }>("PRAGMA synchronous", tx);
-      if (journal !== "wal" || synchronous !== 2) throw new Error(`SQLite has journal_mode=${journal}, synchronous=${synchronous}; wal and 2 (FULL) are needed`);
+      if (journal !== "wal" || synchronous !== 2)
+        throw new Error(`SQLite has journal_mode=${journal}, synchronous=${synchronous}; wal and 2 (FULL) are needed`);
     });
   }
 

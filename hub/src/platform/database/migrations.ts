@@ -16,7 +16,10 @@ const applied = new Table("platform_migrations", ["name"], { name: "text" });
 const TABLE = "CREATE TABLE IF NOT EXISTS platform_migrations (name VARCHAR(150) NOT NULL PRIMARY KEY)";
 
 /** Brings every module's tables to the present form; `migrations` by module in the order of the composition. */
-export async function migrate(database: Database, migrations: readonly { module: string; migrations: readonly Migration[] }[]): Promise<void> {
+export async function migrate(
+  database: Database,
+  migrations: readonly { module: string; migrations: readonly Migration[] }[],
+): Promise<void> {
   await database.sequelize.query(statement(database, TABLE));
   const rows = applied.in(database);
   const umzug = new Umzug({

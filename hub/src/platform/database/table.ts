@@ -117,7 +117,9 @@ export class BoundTable<C extends Columns> {
 }
 
 function stored<T extends object>(row: T): T {
-  return Object.fromEntries(Object.entries(row).map(([key, value]) => [key, value instanceof Uint8Array ? Buffer.from(value) : value])) as T;
+  return Object.fromEntries(
+    Object.entries(row).map(([key, value]) => [key, value instanceof Uint8Array ? Buffer.from(value) : value]),
+  ) as T;
 }
 
 /** `column` contains `part`, compared as stored; no character of `part` is special. */

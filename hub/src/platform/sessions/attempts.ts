@@ -22,7 +22,10 @@ export class Attempts {
   /** Throws RESOURCE_EXHAUSTED with the seconds to wait. */
   async mayTry(login: string, from: string): Promise<void> {
     const [pair, address] = await Promise.all([this.pairs.get(pairOf(login, from)), this.addresses.get(from)]);
-    const waits = [pair && pair.remainingPoints <= 0 ? pair.msBeforeNext : 0, address && address.remainingPoints <= 0 ? address.msBeforeNext : 0];
+    const waits = [
+      pair && pair.remainingPoints <= 0 ? pair.msBeforeNext : 0,
+      address && address.remainingPoints <= 0 ? address.msBeforeNext : 0,
+    ];
     const waitMs = Math.max(...waits);
     if (waitMs > 0) throw errors.slowed(Math.ceil(waitMs / 1_000));
   }

@@ -37,7 +37,7 @@ export const tellMigrations: readonly Migration[] = [
     ddl: `CREATE TABLE platform_jobs (id VARCHAR(36) NOT NULL PRIMARY KEY, what VARCHAR(60) NOT NULL, module VARCHAR(40) NOT NULL, told TEXT NOT NULL,
       run_at_ms BIGINT NOT NULL, attempts BIGINT NOT NULL, trouble TEXT NOT NULL)`,
   },
-  { name: "0002-by-time", ddl: "CREATE INDEX platform_jobs_by_time ON platform_jobs (run_at_ms)" },
+  { name: "0002-by-time", ddl: "CREATE INDEX platform_jobs_by_time ON platform_jobs (module, run_at_ms)" },
 ];
 
 const POLL_MS = 1_000;
@@ -55,8 +55,8 @@ export class Tells {
   private readonly log: Log;
   private readonly hearers = new Map<string, Map<string, Hears>>();
   private poll: Timer | undefined;
-  private busy: Promise<void> | undefined;
-  private again = false;
+  /** Modules at work: each does its jobs one after another, none waits for another module's long one. */
+  private readonly lanes = new Map<string, Promise<void>>();
 
   constructor(database: Database, clock: Clock, log: Log) {
     this.rows = table.in(database);
@@ -93,40 +93,41 @@ export class Tells {
   async stop(): Promise<void> {
     this.poll?.cancel();
     this.poll = undefined;
-    await this.busy;
+    await this.idle();
   }
 
   /** Resolves when nothing that is due is left. */
   async idle(): Promise<void> {
-    while (this.busy) await this.busy;
+    while (this.lanes.size > 0) await Promise.all(this.lanes.values());
   }
 
   private kick(): void {
     if (!this.poll) return;
-    this.again = true;
-    this.busy ??= this.work().finally(() => {
-      this.busy = undefined;
-    });
+    const modules = new Set([...this.hearers.values()].flatMap((byModule) => [...byModule.keys()]));
+    for (const module of modules)
+      if (!this.lanes.has(module))
+        this.lanes.set(
+          module,
+          this.work(module).finally(() => this.lanes.delete(module)),
+        );
   }
 
-  private async work(): Promise<void> {
-    while (this.again && this.poll) {
-      this.again = false;
-      try {
-        const due = await this.rows.all(undefined, {
-          where: { run_at_ms: { [Op.lte]: this.clock.nowMs() } },
+  private async work(module: string): Promise<void> {
+    try {
+      while (this.poll) {
+        const [job] = await this.rows.all(undefined, {
+          where: { module, run_at_ms: { [Op.lte]: this.clock.nowMs() } },
           order: [
             ["run_at_ms", "ASC"],
             ["id", "ASC"],
           ],
-          limit: 50,
+          limit: 1,
         });
-        if (due.length > 0) this.again = true;
-        for (const job of due) if (this.poll) await this.run(job);
-      } catch (error) {
-        this.again = false;
-        this.log.error({ err: error }, "jobs can't be read");
+        if (!job) return;
+        await this.run(job);
       }
+    } catch (error) {
+      this.log.error({ err: error, module }, "jobs can't be read or written");
     }
   }
 
@@ -140,7 +141,9 @@ export class Tells {
       const waitMs = Math.min(BACK_OFF_MS * 2 ** Math.min(attempts, 12), LONGEST_BACK_OFF_MS);
       const trouble = error instanceof Error ? error.message.slice(0, 500) : "unknown";
       this.log.warn({ job: job.id, what: job.what, module: job.module, attempts, trouble }, "a job failed and is tried again");
-      await this.database.transaction((tx) => this.rows.update(tx, { id: job.id }, { attempts, trouble, run_at_ms: this.clock.nowMs() + waitMs }));
+      await this.database.transaction((tx) =>
+        this.rows.update(tx, { id: job.id }, { attempts, trouble, run_at_ms: this.clock.nowMs() + waitMs }),
+      );
     }
   }
 }
