@@ -80,7 +80,8 @@ export type FromWorker =
   | { kind: "recording"; takeId: string }
   /** The journal has lines that should be durable now rather than within the second. */
   | { kind: "grown" }
-  | { kind: "paused"; at: TrackTick[] }
+  /** From `atUs` on nothing is kept. */
+  | { kind: "paused"; atUs: number; at: TrackTick[] }
   | { kind: "resumed"; atUs: number; at: TrackTick[] }
   | { kind: "stopped"; at: TrackTick[] }
   | { kind: "levels"; levels: [number: number, rmsDbfs: number, peakDbfs: number][] }

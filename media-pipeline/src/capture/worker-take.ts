@@ -31,6 +31,7 @@ export class WorkerTake {
   paused: boolean;
   private readonly options: WorkerTakeOptions;
   private readonly journal: JournalWriter;
+  private pausedUs: number;
   private resuming: { atUs: number; at: TrackTick[]; waiting: Set<CaptureTrack>; done(): void } | undefined;
 
   /** Goes on where a worker before this one ended. */
@@ -39,6 +40,7 @@ export class WorkerTake {
     this.options = options;
     this.takeId = order.takeId;
     this.paused = order.paused ?? false;
+    this.pausedUs = options.clock.monoUs();
     mkdirSync(takeFolder.journals(order.folder), { recursive: true, mode: 0o700 });
     const named = readJournals(order.folder);
     this.journal = new JournalWriter(files, order.folder, workerId);
@@ -64,7 +66,7 @@ export class WorkerTake {
       this.settleResume();
       await this.halt();
     }
-    this.options.tell({ kind: "paused", at: this.close((track) => track.closePaused()) });
+    this.options.tell({ kind: "paused", atUs: this.pausedUs, at: this.close((track) => track.closePaused()) });
   }
 
   /** Told as `resumed` when each source that runs has given something, at the latest after 2.5 s. */
@@ -120,6 +122,7 @@ export class WorkerTake {
     const { clock, tracks } = this.options;
     this.paused = true;
     const atUs = clock.monoUs();
+    this.pausedUs = atUs;
     for (const track of tracks) track.pause(atUs);
     for (const track of tracks) this.journal.add({ source: { track: track.spec.number, state: "paused", atUs: this.takeUs() } });
     if (tracks.some((track) => track.encodes)) await clock.sleep(DRAIN_MS);
