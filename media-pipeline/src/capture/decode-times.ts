@@ -14,7 +14,8 @@ interface Placed {
  */
 export class DecodeTimes {
   /** Some picture was shown before one that came earlier. */
-  reordered = false;
+  private reordered = false;
+  private begunAt = 0;
   private readonly recent: number[] = [];
   private spacing = 0;
   private keyDecoded = 0;
@@ -24,7 +25,13 @@ export class DecodeTimes {
   begin(shown: number, floor: number): number {
     this.remember(shown);
     this.keyDecoded = Math.max(shown, floor);
+    this.begunAt = this.keyDecoded;
     return this.keyDecoded;
+  }
+
+  /** Presentation minus decoding time. What would be shown before the stretch begins is shown when it is decoded. */
+  offset({ shown, decoded }: Placed): number {
+    return this.reordered && shown >= this.begunAt ? shown - decoded : 0;
   }
 
   /** When the picture after `before` is decoded; not before `floor`. */

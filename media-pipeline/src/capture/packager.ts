@@ -133,7 +133,7 @@ export class Packager {
 
   private hold(unit: AccessUnit, shown: number, decoded: number): void {
     if (this.beginsStretch && unit.key) this.beginStretch(unit, decoded);
-    this.held = { unit, shown: this.order.reordered ? shown : decoded, decoded };
+    this.held = { unit, shown, decoded };
   }
 
   private pushSound(unit: AccessUnit, shown: number): void {
@@ -165,13 +165,13 @@ export class Packager {
   }
 
   private emit(held: Held, durationTicks: number): void {
-    const { unit, shown, decoded } = held;
+    const { unit, decoded } = held;
     this.held = undefined;
     this.last = held;
     this.end = decoded + durationTicks;
     const { key, damaged, lostPackets, arrivedUs, data } = unit;
     const samples = samplesOf(unit, durationTicks);
-    const head = this.heads.write({ sequence: ++this.sequence, ticks: decoded, key, compositionOffset: shown - decoded, samples });
+    const head = this.heads.write({ sequence: ++this.sequence, ticks: decoded, key, compositionOffset: this.order.offset(held), samples });
     const bytes = head.length + data.length;
     const chunk: Chunk = { parts: [head, data], bytes, ticks: decoded, durationTicks, key, damaged, lostPackets, arrivedUs };
     if (unit.untilUs !== undefined) chunk.untilUs = unit.untilUs - this.options.t0Us;
