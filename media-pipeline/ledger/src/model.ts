@@ -40,8 +40,10 @@ export interface TrackModel {
   stretches: StretchModel[];
   segments: SegmentModel[];
   gaps: GapModel[];
+  /** Of the parcels that can be had. */
   parcels: number;
   bytes: number;
+  durationTicks: number;
 }
 
 export interface StretchModel {
@@ -59,6 +61,9 @@ export interface SegmentModel {
   /** Take time of its first unit and of its last one's end, in ticks of the track. */
   fromTicks: number;
   toTicks: number;
+  /** Of its parcels; less than from first to last where time is missing between them. */
+  durationTicks: number;
+  /** Of the finished file. */
   bytes: number;
   firstSequence: number;
   lastSequence: number;
@@ -72,6 +77,7 @@ export interface LostParcel {
   sequence: number;
   offset: number;
   bytes: number;
+  durationTicks: number;
   why: "gap" | "deletion";
 }
 
@@ -195,6 +201,7 @@ export class TakeModelBuilder {
         stretch: parcel.stretch,
         fromTicks,
         toTicks,
+        durationTicks: 0,
         bytes: 0,
         firstSequence: sequence,
         lastSequence: sequence,
@@ -204,12 +211,14 @@ export class TakeModelBuilder {
       track.segments.push(segment);
     }
     segment.toTicks = toTicks;
+    segment.durationTicks += parcel.durationTicks;
     segment.bytes = parcel.offsetInSegment + parcel.bytes;
     segment.lastSequence = sequence;
     segment.closed = parcel.closesSegment;
     track.parcels++;
     track.bytes += parcel.bytes;
-    this.places.get(parcel.track)?.push(sequence, parcel.offsetInSegment, parcel.bytes);
+    track.durationTicks += parcel.durationTicks;
+    this.places.get(parcel.track)?.push(parcel);
     this.model.lengthUs = Math.max(this.model.lengthUs, (toTicks / track.timescale) * 1e6);
   }
 
@@ -234,30 +243,35 @@ export class TakeModelBuilder {
     segment.lostParcels.sort((a, b) => a.sequence - b.sequence);
     track.parcels--;
     track.bytes -= place.bytes;
+    track.durationTicks -= place.durationTicks;
+    segment.durationTicks -= place.durationTicks;
     return true;
   }
 }
 
-/** Eight bytes a parcel: sequence counts from 0 without holes, so it is the index. */
+const FACTS = 3;
+
+/** Twelve bytes a parcel: sequence counts from 0 without holes, so it is the index. */
 class ParcelPlaces {
-  private places = new Uint32Array(2048);
+  private facts = new Uint32Array(1024 * FACTS);
   private count = 0;
 
-  push(sequence: number, offset: number, bytes: number): void {
-    if (sequence !== this.count) return;
-    if (this.places.length < (this.count + 1) * 2) {
-      const grown = new Uint32Array(this.places.length * 2);
-      grown.set(this.places);
-      this.places = grown;
+  push(parcel: Parcel): void {
+    if (Number(parcel.sequence) !== this.count) return;
+    const at = this.count * FACTS;
+    if (at === this.facts.length) {
+      const grown = new Uint32Array(this.facts.length * 2);
+      grown.set(this.facts);
+      this.facts = grown;
     }
-    this.places[this.count * 2] = offset;
-    this.places[this.count * 2 + 1] = bytes;
+    this.facts.set([parcel.offsetInSegment, parcel.bytes, parcel.durationTicks], at);
     this.count++;
   }
 
-  at(sequence: number): { offset: number; bytes: number } | undefined {
+  at(sequence: number): { offset: number; bytes: number; durationTicks: number } | undefined {
     if (!(sequence >= 0 && sequence < this.count)) return undefined;
-    return { offset: this.places[sequence * 2] as number, bytes: this.places[sequence * 2 + 1] as number };
+    const [offset = 0, bytes = 0, durationTicks = 0] = this.facts.subarray(sequence * FACTS, sequence * FACTS + FACTS);
+    return { offset, bytes, durationTicks };
   }
 }
 
@@ -275,5 +289,6 @@ function trackModel(track: Track): TrackModel {
     gaps: [],
     parcels: 0,
     bytes: 0,
+    durationTicks: 0,
   };
 }

@@ -41,6 +41,14 @@ export class Tree {
     this.leaves++;
   }
 
+  /** The same tree, to be grown on trial. */
+  clone(): Tree {
+    const copy = new Tree(this.digest);
+    copy.peaks.push(...this.peaks);
+    copy.leaves = this.leaves;
+    return copy;
+  }
+
   /** The tree head; the hash of nothing when empty. */
   root(): Uint8Array {
     if (this.peaks.length === 0) return this.digest();

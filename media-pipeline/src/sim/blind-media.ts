@@ -9,22 +9,22 @@ export interface SimulatedMedia {
 
 const CHUNK_BYTES = 600;
 
-/** Boxes of the right kinds with noise in them: right for whoever stores, sends or hashes, not for a decoder. */
-export const blindMedia: SimulatedMedia = {
+/** Boxes of the right kinds with noise in them: right for whoever stores, sends or hashes, not for a decoder. The same for the same seed. */
+export const blindMedia = (seed: string): SimulatedMedia => ({
   header: (kind, track) => ({
-    header: Buffer.concat([box("ftyp", Buffer.from("iso6")), box("moov", noise(`${kind} ${track}`, 300))]),
+    header: Buffer.concat([box("ftyp", Buffer.from("iso6")), box("moov", noise(`${seed} ${kind} ${track}`, 300))]),
     ...(kind === "video"
       ? { codec: "avc1.640028", width: 1920, height: 1080, channels: 0 }
       : { codec: "mp4a.40.2", width: 0, height: 0, channels: 1 }),
   }),
   second: (kind, fromTicks, track) => ({
     pieces: Array.from({ length: 5 }, (_, at) => [
-      box("moof", noise(`${track} ${fromTicks} ${at}`, 88)),
-      box("mdat", noise(`${fromTicks} ${at} ${track}`, CHUNK_BYTES)),
+      box("moof", noise(`${seed} ${track} ${fromTicks} ${at}`, 88)),
+      box("mdat", noise(`${seed} ${fromTicks} ${at} ${track}`, CHUNK_BYTES)),
     ]).flat(),
     durationTicks: kind === "video" ? 90_000 : 48_000,
   }),
-};
+});
 
 function box(type: string, content: Buffer): Buffer {
   const head = Buffer.alloc(8);
@@ -33,7 +33,6 @@ function box(type: string, content: Buffer): Buffer {
   return Buffer.concat([head, content]);
 }
 
-/** The same for the same seed. */
 function noise(seed: string, bytes: number): Buffer {
   return createHash("shake256", { outputLength: bytes }).update(seed).digest();
 }

@@ -78,7 +78,7 @@ export async function makeTake(folder: string, wanted: SimulatedTake): Promise<M
   const enter = (atS: number, what: EntryInit["what"]) =>
     ledger.append([{ takeUs: BigInt(Math.round(atS * 1e6)), utcMs: BigInt(Math.round(startUtcMs + atS * 1e3)), what } as EntryInit]);
 
-  const tracks = wanted.tracks.map((track, at) => new TrackMaker(track, at + 1, wanted, files));
+  const tracks = wanted.tracks.map((track, at) => new TrackMaker(track, at + 1, wanted, files, wanted.media ?? blindMedia(takeId)));
   enter(0, {
     case: "takeStart",
     value: {
@@ -134,11 +134,11 @@ class TrackMaker {
   private open: { fromS: number; pieces: Buffer[]; bytes: number } | undefined;
   private unbroken = false;
 
-  constructor(track: SimulatedTrack, number: number, wanted: SimulatedTake, files: TakeFiles) {
+  constructor(track: SimulatedTrack, number: number, wanted: SimulatedTake, files: TakeFiles, media: SimulatedMedia) {
     this.track = track;
     this.wanted = wanted;
     this.files = files;
-    this.media = wanted.media ?? blindMedia;
+    this.media = media;
     const video = track.kind === "video";
     this.declared = {
       number,
