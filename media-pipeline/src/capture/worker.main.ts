@@ -3,6 +3,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { systemClock, type Timer } from "@xiezhi/base/clock.ts";
 import { FrameReader, frameHead, jsonFrame } from "../framing.ts";
+import { timescaleOf } from "../mp4/header.ts";
 import { bootId } from "../spool/boot.ts";
 import { spoolFiles } from "./tracks/spool-files.ts";
 import { type FromWorker, LIVE_HEADER, LIVE_KEY, LIVE_SMALL, liveHead, type ToWorker } from "./wire.ts";
@@ -36,8 +37,7 @@ const worker = new Worker({
   tell,
   live: {
     header(number, small, format, header) {
-      const timescale = format.kind === "video" ? 90_000 : 48_000;
-      tell({ kind: "liveHeader", number, small, codec: format.codec, timescale });
+      tell({ kind: "liveHeader", number, small, codec: format.codec, timescale: timescaleOf(format) });
       sendLive(number, LIVE_HEADER | (small ? LIVE_SMALL : 0), clock.monoUs(), [header]);
     },
     chunk(number, small, key, arrivedUs, parts) {

@@ -108,7 +108,7 @@ export class RtspSource {
       onSenderReport: (report) => connection.receiver.report(report),
     });
     connection.begin();
-    for (const track of connection.missing()) track.away("connecting", "the device offers no such track");
+    for (const track of connection.missing()) track.away("connecting", "the device offers no such track, or one that can't be received");
     return session;
   }
 }
@@ -126,8 +126,9 @@ class Connection {
 
   wants(info: RtspTrackInfo): boolean {
     const position = this.seen[info.kind]++;
-    if (receives(info) === "no") return false;
-    const fed = this.options.tracks.filter(({ kind, rtspTrack }) => kind === info.kind && rtspTrack === position);
+    const fed = this.options.tracks.filter(
+      ({ kind, rtspTrack, channel }) => kind === info.kind && rtspTrack === position && receives(info, channel) !== "no",
+    );
     for (const track of fed) this.matched.push({ fed: track, info });
     return fed.length > 0;
   }
