@@ -1,6 +1,11 @@
 import { type DescMethod, getOption, type Message } from "@bufbuild/protobuf";
 import { defineErrors } from "@xiezhi/protos/errors.ts";
-import { type Role, RoleSchema, type Rights as RightsOption, rights as rightsOption } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
+import {
+  type Role,
+  RoleSchema,
+  type Rights as RightsOption,
+  rights as rightsOption,
+} from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
 import { text as textOption } from "@xiezhi/protos/gen/xiezhi/texts/v1/texts_pb.js";
 import { rpcErrors } from "@xiezhi/rpc/rpc.errors.ts";
 import type { Caller } from "@xiezhi/rpc/service.ts";
