@@ -7,7 +7,7 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { XiezhiError } from "@xiezhi/protos/errors.ts";
+import type { XiezhiError } from "@xiezhi/protos/errors.ts";
 import { ClientFrameSchema, type ServerFrame, ServerFrameSchema } from "@xiezhi/protos/gen/xiezhi/sockets/v1/sockets_pb.js";
 import type { PageClock, Timer } from "./clock.ts";
 import { errorOf, linkLost } from "./failures.ts";
@@ -158,18 +158,18 @@ export class Socket {
 
   private setSilent(silent: boolean): void {
     this.silent = silent;
-    for (const entry of [...this.streams.values()]) entry.heard(!silent);
+    for (const entry of this.streams.values()) entry.heard(!silent);
   }
 
   private lost(): void {
     const neverOpened = !this.opened;
     this.hangUp();
     if (!this.silent) this.setSilent(true);
-    for (const [id, entry] of [...this.streams])
-      if (!entry.reopen) {
-        this.streams.delete(id);
-        entry.failed(linkLost());
-      }
+    const commands = [...this.streams].filter(([, entry]) => !entry.reopen);
+    for (const [id, entry] of commands) {
+      this.streams.delete(id);
+      entry.failed(linkLost());
+    }
     if (neverOpened) this.options.refused?.();
     if (this.streams.size === 0) return;
     this.pending?.cancel();

@@ -5,6 +5,7 @@ import {
   type MessageInitShape,
   type MessageShape,
   create,
+  fromJsonString,
   toJsonString,
 } from "@bufbuild/protobuf";
 import { useQuery } from "@tanstack/react-query";
@@ -22,8 +23,10 @@ export function useWatch<I extends DescMessage, O extends DescMessage, V>(
   pick: (message: MessageShape<O>) => V | undefined,
 ): Seen<V> & { heardAgoMs: () => number } {
   const key = toJsonString(method.input, create(method.input, request));
-  // biome-ignore format: the key stands for the request
-  const watch = useMemo(() => new Watch({ socket, clock: pageClock, method, request, pick }), [method, key, pick]);
+  const watch = useMemo(() => {
+    const asked = fromJsonString(method.input, key) as MessageInitShape<I>;
+    return new Watch({ socket, clock: pageClock, method, request: asked, pick });
+  }, [method, key, pick]);
   const seen = useSyncExternalStore(watch.subscribe, watch.snapshot);
   if (seen.state === "refused" && seen.error.code === "UNAUTHENTICATED") askWhoAmI();
   return useMemo(() => ({ ...seen, heardAgoMs: () => watch.heardAgoMs() }), [seen, watch]);

@@ -1,0 +1,36 @@
+import { defineTexts } from "./ui/language.ts";
+
+export const texts = defineTexts({
+  zh: {
+    product: "獬豸",
+    desk: "法庭",
+    cases: "案件",
+    hearings: "排期",
+    takes: "录像",
+    rooms: "设备",
+    logOut: "退出",
+    language: "English",
+    languageHint: "切换到英文",
+    menu: "主导航",
+    toContent: "跳到正文",
+    noPage: "没有这个页面",
+    nothingForRole: "您的角色在本门户没有可用的页面",
+    serverAway: "无法连接服务器，正在重试",
+  },
+  en: {
+    product: "Xiezhi",
+    desk: "Desk",
+    cases: "Cases",
+    hearings: "List",
+    takes: "Takes",
+    rooms: "Rooms",
+    logOut: "Log out",
+    language: "中文",
+    languageHint: "switch to Chinese",
+    menu: "main navigation",
+    toContent: "skip to content",
+    noPage: "There is no such page",
+    nothingForRole: "No page of this portal is for your role",
+    serverAway: "The server can't be reached; trying again",
+  },
+});

@@ -1,0 +1,133 @@
+import { TrackKind } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
+import { type Desk, type DeskTake, RoomPhase, RoomService } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
+import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { newId, socket } from "../../client.ts";
+import { pageClock } from "../../clock.ts";
+import { mayCall, useUser } from "../../session.tsx";
+import { useCommand } from "../../ui/command.ts";
+import { HoldButton } from "../../ui/hold-button.tsx";
+import { useTexts } from "../../ui/language.ts";
+import { valueOf } from "../../ui/seen.ts";
+import { Refused, Shown } from "../../ui/shown.tsx";
+import { useInstant } from "../../ui/times.ts";
+import { Banner } from "./banner.tsx";
+import { texts } from "./clerk.texts.ts";
+import { CommandFailure } from "./command-failure.tsx";
+import { type Choice, likeliest, TodaysList } from "./list.tsx";
+import { Marks } from "./marks.tsx";
+import { PauseButton, ResumeButton } from "./pausing.tsx";
+import { Pictures } from "./pictures.tsx";
+import { SoundBars } from "./sound.tsx";
+import { Start } from "./start.ts";
+import { Starting } from "./starting.tsx";
+import { useDesk } from "./watching.ts";
+
+/** One room: its light, pictures and sound, and whatever can be done now. What it shows is what the room last said. */
+export function RoomDesk({ roomId, chooser }: { roomId: string; chooser: ReactNode }) {
+  const { seen, levels, heardAgoMs } = useDesk(roomId);
+  const [start] = useState(() => new Start({ open: (...args) => socket.open(...args), clock: pageClock, newId }));
+  const starting = useSyncExternalStore(start.subscribe, start.snapshot);
+  const desk = valueOf(seen);
+  useEffect(() => {
+    if (desk) start.know(desk);
+  }, [start, desk]);
+  if (seen.state === "refused")
+    return (
+      <div className="desk-refused">
+        {chooser}
+        <Refused error={seen.error} />
+      </div>
+    );
+  const live = seen.state === "live";
+  return (
+    <div className="desk" data-testid="desk" data-phase={desk ? RoomPhase[desk.phase] : ""}>
+      <div className="desk-main">
+        <Banner desk={desk} heardAgoMs={heardAgoMs} />
+        <Starting state={starting} repeat={() => start.repeat()} forget={() => start.forget()} />
+        {desk && <Pictures desk={desk} />}
+      </div>
+      <aside className="desk-side">
+        {chooser}
+        <Shown of={seen}>
+          {(it) => (
+            <>
+              <Controls desk={it} start={start} busy={starting.step === "asking" || starting.step === "unconfirmed"} />
+              <SoundBars tracks={it.tracks.filter((track) => track.kind === TrackKind.AUDIO)} levels={levels} live={live} />
+            </>
+          )}
+        </Shown>
+      </aside>
+    </div>
+  );
+}
+
+function Controls({ desk, start, busy }: { desk: Desk; start: Start; busy: boolean }) {
+  const user = useUser();
+  const running = desk.take && [RoomPhase.RECORDING, RoomPhase.PAUSED, RoomPhase.ENDING].includes(desk.phase);
+  if (running && desk.take)
+    return (
+      <>
+        <Running desk={desk} take={desk.take} mayEnd={mayCall(user, RoomService.method.end)} />
+        <Marks roomId={desk.roomId} take={desk.take} mayMark={mayCall(user, RoomService.method.mark)} />
+      </>
+    );
+  return (
+    <Idle desk={desk} start={start} busy={busy || desk.phase === RoomPhase.STARTING} mayStart={mayCall(user, RoomService.method.start)} />
+  );
+}
+
+function Idle({ desk, start, busy, mayStart }: { desk: Desk; start: Start; busy: boolean; mayStart: boolean }) {
+  const t = useTexts(texts);
+  const [chosen, choose] = useState<Choice>();
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => button.current?.focus(), []);
+  // A hearing that has left the list meanwhile can't be started any more.
+  const known = chosen && (chosen.hearingId === "" || desk.listings.some((it) => it.id === chosen.hearingId));
+  const choice = known ? chosen : { hearingId: likeliest(desk.listings), title: "" };
+  return (
+    <>
+      {mayStart ? (
+        <button
+          type="button"
+          ref={button}
+          className="big big-start"
+          disabled={busy}
+          data-testid="start-button"
+          onClick={() => start.press(wish(desk.roomId, choice))}
+        >
+          <span>{busy ? t.starting : t.start}</span>
+        </button>
+      ) : (
+        <p className="quiet">{t.onlyClerk}</p>
+      )}
+      <TodaysList desk={desk} choice={choice} choose={choose} mayStart={mayStart} />
+    </>
+  );
+}
+
+function wish(roomId: string, { hearingId, title }: Choice) {
+  return hearingId === "" ? { roomId, title: title.trim() } : { roomId, hearingId };
+}
+
+function Running({ desk, take, mayEnd }: { desk: Desk; take: DeskTake; mayEnd: boolean }) {
+  const t = useTexts(texts);
+  const instant = useInstant();
+  const end = useCommand(RoomService.method.end);
+  const ending = desk.phase === RoomPhase.ENDING || end.busy;
+  return (
+    <section className="running" data-testid="running" data-take={take.takeId}>
+      <h2>{take.title || t.unlistedHearing}</h2>
+      <p className="quiet">{t.startedBy(take.startedBy, instant(Number(take.startedAtMs)))}</p>
+      {mayEnd && desk.phase === RoomPhase.PAUSED && <ResumeButton roomId={desk.roomId} />}
+      {mayEnd && ending && <p className="big big-ending">{t.ending}</p>}
+      {mayEnd && !ending && (
+        <HoldButton className="big big-end" testId="end" onHeld={() => void end.run({ roomId: desk.roomId, takeId: take.takeId })}>
+          {t.end}
+        </HoldButton>
+      )}
+      {mayEnd && desk.phase === RoomPhase.RECORDING && <PauseButton roomId={desk.roomId} />}
+      <CommandFailure command={end} />
+      {mayEnd && <p className="quiet">{t.keys}</p>}
+    </section>
+  );
+}

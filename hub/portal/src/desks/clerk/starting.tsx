@@ -1,0 +1,61 @@
+import type { StartStep } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
+import { Alert, Button } from "antd";
+import { errorText, useLanguage, useTexts } from "../../ui/language.ts";
+import { texts } from "./clerk.texts.ts";
+import type { StartState } from "./start.ts";
+
+/** What became of the press, and each step as the room tells it. */
+export function Starting({ state, repeat, forget }: { state: StartState; repeat: () => void; forget: () => void }) {
+  const t = useTexts(texts);
+  const language = useLanguage();
+  const dismiss = (
+    <Button size="small" onClick={forget} data-testid="start-dismiss">
+      {t.dismiss}
+    </Button>
+  );
+  const ask = (
+    <Button size="small" type="primary" onClick={repeat} data-testid="start-again">
+      {t.askAgain}
+    </Button>
+  );
+  return (
+    <div className="starting" data-testid="start" data-step={state.step}>
+      {state.step === "unconfirmed" && (
+        <Alert
+          data-testid="unconfirmed"
+          type="warning"
+          showIcon
+          title={t.unconfirmedTitle}
+          description={state.repeating ? t.unconfirmed : t.unconfirmedLeft}
+          action={state.repeating ? undefined : [ask, dismiss]}
+        />
+      )}
+      {(state.step === "notSent" || state.step === "refused") && (
+        <Alert
+          data-testid="start-refused"
+          data-reason={state.error.reason}
+          type="error"
+          showIcon
+          title={state.step === "notSent" ? t.notSent : t.startRefused}
+          description={errorText(state.error, language)}
+          action={dismiss}
+        />
+      )}
+      {"steps" in state && state.steps.length > 0 && <Steps steps={state.steps} />}
+    </div>
+  );
+}
+
+function Steps({ steps }: { steps: StartStep[] }) {
+  const t = useTexts(texts);
+  return (
+    <ol className="steps" aria-label={t.steps} data-testid="start-steps">
+      {steps.map((it, index) => (
+        <li key={index} className={it.ok ? "step-ok" : "step-bad"} data-device={it.device} data-step={it.step} data-ok={it.ok}>
+          <b aria-hidden="true">{it.ok ? "✓" : "✕"}</b> {it.device} · {t.step[it.step] ?? it.step}
+          {it.reason && ` · ${it.reason}`} <small>{it.ms} ms</small>
+        </li>
+      ))}
+    </ol>
+  );
+}

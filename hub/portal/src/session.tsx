@@ -1,0 +1,66 @@
+import { getOption } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { useQuery } from "@tanstack/react-query";
+import { rights, type Role } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
+import { type User, UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
+import { createContext, type ReactNode, useContext } from "react";
+import { call, queries, socket, whoAmIKey } from "./client.ts";
+import { toXiezhiError } from "./failures.ts";
+
+/** Who is signed in; `undefined` while that isn't known, `null`: nobody. */
+const SessionContext = createContext<User | null | undefined>(undefined);
+
+export function SessionProvider({ children }: { children: ReactNode }) {
+  const query = useQuery({
+    queryKey: whoAmIKey,
+    queryFn: async ({ signal }) => {
+      try {
+        return (await call(UsersService.method.whoAmI, {}, signal)).user ?? null;
+      } catch (thrown) {
+        if (toXiezhiError(thrown).code === "UNAUTHENTICATED") return null;
+        throw thrown;
+      }
+    },
+    retry: true,
+    retryDelay: 2_000,
+    staleTime: 60_000,
+  });
+  return <SessionContext value={query.data}>{children}</SessionContext>;
+}
+
+export function useSession(): User | null | undefined {
+  return useContext(SessionContext);
+}
+
+export function useUser(): User {
+  const user = useSession();
+  if (!user) throw new Error("this page is only shown to who is signed in");
+  return user;
+}
+
+export async function logIn(login: string, password: string): Promise<void> {
+  const { user } = await call(UsersService.method.logIn, { login, password });
+  queries.clear();
+  queries.setQueryData(whoAmIKey, user ?? null);
+}
+
+export async function logOut(): Promise<void> {
+  try {
+    await call(UsersService.method.logOut, {});
+  } finally {
+    socket.close();
+    queries.clear();
+    queries.setQueryData(whoAmIKey, null);
+  }
+}
+
+/** Whether the contract lets one of the user's roles call a method: what the menu offers. The server decides, not this. */
+export function mayCall(user: User, method: DescMethod): boolean {
+  const stated = getOption(method, rights);
+  return stated.everyone || user.roles.some((it) => stated.roles.includes(it.role));
+}
+
+/** Sites at which the user holds one of these roles. */
+export function sitesOf(user: User, roles: readonly Role[]): string[] {
+  return [...new Set(user.roles.filter((it) => roles.includes(it.role)).map((it) => it.siteId))];
+}

@@ -1,0 +1,55 @@
+import { GlobalOutlined, LogoutOutlined } from "@ant-design/icons";
+import { RoleSchema } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
+import { SitesService } from "@xiezhi/protos/gen/xiezhi/sites/v1/sites_pb.js";
+import { Button } from "antd";
+import { NavLink } from "react-router";
+import { texts } from "./app.texts.ts";
+import { logOut, useUser } from "./session.tsx";
+import { useAsk } from "./ui/asking.ts";
+import { enumText, setLanguage, useLanguage, useTexts } from "./ui/language.ts";
+import { valueOf } from "./ui/seen.ts";
+import seal from "./ui/seal.svg";
+
+/** Who is here, for which site, where else one may go. */
+export function TopBar({ pages }: { pages: { path: string; label: string }[] }) {
+  const t = useTexts(texts);
+  const language = useLanguage();
+  const user = useUser();
+  const sites = valueOf(useAsk(SitesService.method.listSites, {}))?.sites ?? [];
+  const mine = [...new Set(user.roles.map((it) => it.siteId))].map((id) => sites.find((site) => site.id === id)?.name ?? id);
+  const roles = [...new Set(user.roles.map((it) => enumText(RoleSchema, it.role, language)))];
+  return (
+    <header className="top-bar">
+      <a className="skip" href="#content">
+        {t.toContent}
+      </a>
+      <span className="brand">
+        <img src={seal} alt="" width="28" height="28" />
+        {t.product}
+      </span>
+      <nav aria-label={t.menu}>
+        {pages.map((it) => (
+          <NavLink key={it.path} to={it.path} data-testid={`nav${it.path.replace("/", "-")}`}>
+            {it.label}
+          </NavLink>
+        ))}
+      </nav>
+      <span className="who" data-testid="who">
+        <b>{user.name}</b> {roles.join(" · ")}
+        <small data-testid="site">{mine.join(" · ")}</small>
+      </span>
+      <Button
+        type="text"
+        icon={<GlobalOutlined />}
+        aria-label={t.languageHint}
+        data-testid="language"
+        onClick={() => setLanguage(language === "zh" ? "en" : "zh")}
+      >
+        {t.language}
+      </Button>
+      <Button type="text" icon={<LogoutOutlined />} data-testid="log-out" onClick={() => void logOut().catch(() => undefined)}>
+        {t.logOut}
+      </Button>
+    </header>
+  );
+}
