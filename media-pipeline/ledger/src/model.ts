@@ -172,7 +172,7 @@ export class TakeModelBuilder {
       default:
         return;
     }
-    model.lengthUs = Math.max(model.lengthUs, takeUs);
+    if (!model.end || what.case === "end") model.lengthUs = Math.max(model.lengthUs, takeUs);
   }
 
   private begin(start: TakeStart): void {

@@ -5,6 +5,9 @@ import type { ProblemKind, Problems } from "./problems.ts";
 /** Longest parcel, bytes: what the uplink carries (FORMAT.md). */
 export const PARCEL_MAX_BYTES = 16 * 1024 * 1024;
 
+/** What may still be entered when the take is over. */
+const AFTER_END: ReadonlySet<string | undefined> = new Set(["deletion", "seal", "link"]);
+
 interface TrackOrder {
   id: string;
   timescale: number;
@@ -39,7 +42,7 @@ export class Order {
         `第 ${index} 条：录制开始条目位置不对`,
         `entry ${index}: only the first entry begins a take`,
       );
-    if (this.ended)
+    if (this.ended && !AFTER_END.has(what.case))
       this.problems.add("inserted", { atSeconds }, `第 ${index} 条在结束条目之后`, `entry ${index} stands after the end of the take`);
     if (what.case === "takeStart") this.begin(what.value);
     else if (what.case === "stretchStart") this.stretch(what.value, atSeconds);
