@@ -1,23 +1,10 @@
 import { readFileSync } from "node:fs";
 import { type Verified, verifyExport } from "@xiezhi/media/verify/verify.ts";
-import type { Command } from "commander";
 
 const KEY_MAX_CHARACTERS = 1000;
 
-/** `xiezhi verify <folder> [--json] [--key <file>]`: exits 0 when an export is whole and untouched, 1 when not, 2 when it is none. */
-export function addVerifyCommand(program: Command): void {
-  program
-    .command("verify")
-    .argument("<folder>", "an export: ledger, checkpoints, verifier-key, manifest.json, tracks/")
-    .description("check an export for order, completeness and bytes, with nothing but its files")
-    .option("--json", "print one JSON object")
-    .option("--key <file>", "file with the room's verifier key line, had from elsewhere than the export")
-    .action((folder: string, options: { json?: boolean; key?: string }) => {
-      process.exitCode = verify(folder, options);
-    });
-}
-
-function verify(folder: string, options: { json?: boolean; key?: string }): number {
+/** `xiezhi verify`. Returns the exit code: 0 when the export is whole and untouched, 1 when not, 2 when nothing could be read. */
+export function verify(folder: string, options: { json?: boolean; key?: string }): number {
   let verified: Verified;
   try {
     const trustedKey = options.key === undefined ? undefined : readFileSync(options.key, "utf8").slice(0, KEY_MAX_CHARACTERS);
