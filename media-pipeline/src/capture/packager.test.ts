@@ -245,7 +245,13 @@ test("sound of a drifting source has no seams: each unit ends where the next beg
 
 test("AAC frames, also several in a packet and one over several, come out as they went in", () => {
   const info: RtspTrackInfo = {
-    ...{ index: 0, kind: "audio", encoding: "MPEG4-GENERIC", clockRate: 48_000, channels: 1, payloadType: 97, control: "" },
+    index: 0,
+    kind: "audio",
+    encoding: "MPEG4-GENERIC",
+    clockRate: 48_000,
+    channels: 1,
+    payloadType: 97,
+    control: "",
     fmtp: { sizelength: "13", indexlength: "3", indexdeltalength: "3", config: "1188" },
   };
   const frames = Array.from({ length: 60 }, (_, index) => Buffer.alloc(100 + index, index));

@@ -1,5 +1,7 @@
 import type { Clock } from "@xiezhi/base/clock.ts";
-import type { AccessUnit, SampleUnit } from "../capture/unit.ts";
+import { type AccessUnit, type SampleUnit, SOUND_TIMESCALE, type SoundFormat } from "../capture/unit.ts";
+import { CodecLink, type StreamUser } from "./codec-link.ts";
+import { EncodingRun } from "./encoding-run.ts";
 
 export interface Levels {
   rmsDbfs: number;
@@ -22,14 +24,130 @@ export interface SoundMeter {
 
 /** A capture worker's connection to the codec worker; connects again by itself. */
 export class CodecClient {
-  constructor(_options: { socketPath: string; clock: Clock }) {}
-  /** `from` names what comes in, such as PCMA/8000. */
-  encode(_options: { rate: number; from: string; onUnit(unit: AccessUnit): void }): SoundEncoding {
-    throw new Error("unfinished");
+  private readonly link: CodecLink;
+
+  constructor(options: { socketPath: string; clock: Clock }) {
+    this.link = new CodecLink(options.socketPath, options.clock);
   }
+
+  /** `from` names what comes in, such as PCMA/8000; `rate`: samples a second. */
+  encode(options: { rate: number; from: string; onUnit(unit: AccessUnit): void }): SoundEncoding {
+    return new Encoding(this.link, options);
+  }
+
   /** About 10 levels a second. */
-  meter(_options: { onLevels(levels: Levels): void }): SoundMeter {
-    throw new Error("unfinished");
+  meter(options: { onLevels(levels: Levels): void }): SoundMeter {
+    return new Meter(this.link, options.onLevels);
   }
-  close(): void {}
+
+  close(): void {
+    this.link.close();
+  }
+}
+
+/** AAC-LC, 48 kHz, mono. */
+const CONFIG = Buffer.from([0x11, 0x88]);
+const FRAME_SAMPLES = 1024;
+const ENCODER_DELAY_TICKS = 1024;
+/** A longer hole is not filled with silence. */
+const FILLED_MAX_S = 1;
+
+class Encoding implements SoundEncoding {
+  private readonly link: CodecLink;
+  private readonly options: { rate: number; from: string; onUnit(unit: AccessUnit): void };
+  private readonly format: SoundFormat;
+  private run: EncodingRun | undefined;
+
+  constructor(link: CodecLink, options: { rate: number; from: string; onUnit(unit: AccessUnit): void }) {
+    this.link = link;
+    this.options = options;
+    this.format = {
+      kind: "audio",
+      codec: "mp4a.40.2",
+      sampleRate: SOUND_TIMESCALE,
+      channels: 1,
+      config: CONFIG,
+      frameSamples: FRAME_SAMPLES,
+      sourceRate: options.rate,
+      encodedFrom: options.from,
+      encoderDelayTicks: ENCODER_DELAY_TICKS,
+    };
+  }
+
+  push(unit: SampleUnit): void {
+    if (this.run && !this.continues(this.run, unit)) this.restart();
+    if (!this.run) {
+      const { link, format } = this;
+      const { rate, onUnit } = this.options;
+      this.run = new EncodingRun({ link, format, rate, onUnit, discontinuity: unit.discontinuity }, unit);
+    }
+    this.run.push(unit);
+  }
+
+  restart(): void {
+    this.run?.close();
+    this.run = undefined;
+  }
+
+  close(): void {
+    this.restart();
+  }
+
+  private continues(run: EncodingRun, unit: SampleUnit): boolean {
+    const missing = unit.sourceTicks - run.nextTicks;
+    return !unit.discontinuity && missing >= 0 && missing <= FILLED_MAX_S * this.options.rate;
+  }
+}
+
+class Meter implements SoundMeter, StreamUser {
+  private readonly link: CodecLink;
+  private readonly onLevels: (levels: Levels) => void;
+  private format: SoundFormat | undefined;
+  private stream = 0;
+  private samples = 0;
+
+  constructor(link: CodecLink, onLevels: (levels: Levels) => void) {
+    this.link = link;
+    this.onLevels = onLevels;
+    link.add(this);
+  }
+
+  push(unit: AccessUnit): void {
+    if (unit.format.kind !== "audio") return;
+    if (unit.format !== this.format) {
+      this.format = unit.format;
+      this.link.end(this.stream);
+      this.connected();
+    }
+    let at = 0;
+    for (const bytes of unit.frameBytes ?? [unit.data.length]) {
+      this.link.send(this.stream, this.samples, unit.data.subarray(at, at + bytes));
+      this.samples += unit.format.frameSamples;
+      at += bytes;
+    }
+  }
+
+  close(): void {
+    this.link.remove(this);
+  }
+
+  connected(): void {
+    if (!this.format) return;
+    const { config, sampleRate, channels } = this.format;
+    this.samples = 0;
+    this.stream = this.link.open(this, { kind: "meter", config: config.toString("hex"), rate: sampleRate, channels });
+  }
+
+  disconnected(): void {
+    this.stream = 0;
+  }
+
+  /** Sound goes on without a level until the connection is made anew. */
+  failed(): void {
+    this.stream = 0;
+  }
+
+  levels(levels: Levels): void {
+    this.onLevels(levels);
+  }
 }

@@ -19,14 +19,14 @@ export function initHeader(format: TrackFormat): Buffer {
     fullBox("stsz", 0, 0, u32(0, 0)),
     fullBox("stco", 0, 0, u32(0)),
   ]);
-  const extends_ = box("mvex", fullBox("trex", 0, 0, u32(TRACK_ID, 1, 0, 0, format.kind === "video" ? 0x01010000 : 0x02000000)));
+  const mvex = box("mvex", fullBox("trex", 0, 0, u32(TRACK_ID, 1, 0, 0, format.kind === "video" ? 0x01010000 : 0x02000000)));
   return Buffer.concat([
     box("ftyp", Buffer.from("iso6"), u32(0), Buffer.from("iso6cmfcmp41")),
     box(
       "moov",
       movieHeader(timescale, 0),
       track({ format, timescale, duration: 0, movieDuration: 0, edits: Buffer.alloc(0), samples }),
-      extends_,
+      mvex,
     ),
   ]);
 }

@@ -1,0 +1,136 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { levelsOf } from "../capture/rtp/pcm.ts";
+import { SOUND_TIMESCALE } from "../capture/unit.ts";
+import { FrameReader, jsonFrame } from "../framing.ts";
+import { SoundPipeline } from "./pipeline.ts";
+import { type FromCodec, levelsFrame, readSound, SOUND, soundFrame, type ToCodec } from "./wire.ts";
+
+/** Each pipeline holds a thread of the pool. */
+export const STREAMS_MAX = 56;
+/** avenc_aac gives a first frame that holds nothing but what its window needs before the first sample; frames stand that much late. */
+const ENCODER_DELAY_TICKS = 1024;
+const RATES = { min: 4_000, max: 192_000 };
+const METER_MS = 100;
+
+interface Stream {
+  push(at: number, bytes: Buffer): void;
+  close(): void;
+}
+
+/** Encodes and meters for whoever connects. Knows no track and no take, and keeps nothing. */
+export class CodecServer {
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+  private streams = 0;
+
+  constructor() {
+    this.server = createServer((socket) => this.serve(socket));
+  }
+
+  get clients(): number {
+    return this.sockets.size;
+  }
+
+  listen(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.server.once("error", reject);
+      this.server.listen(path, () => resolve());
+    });
+  }
+
+  close(): void {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  private serve(socket: Socket): void {
+    this.sockets.add(socket);
+    const streams = new Map<number, Stream>();
+    const end = (stream: number) => {
+      if (!streams.has(stream)) return;
+      streams.get(stream)?.close();
+      streams.delete(stream);
+      this.streams--;
+    };
+    const fail = (stream: number, reason: string) => {
+      end(stream);
+      socket.write(jsonFrame({ kind: "failed", stream, reason } satisfies FromCodec));
+    };
+    const obey = (order: ToCodec) => {
+      end(order.stream);
+      if (order.kind === "close") return;
+      if (this.streams >= STREAMS_MAX) return fail(order.stream, `more than ${STREAMS_MAX} streams`);
+      const ended = () => fail(order.stream, "the pipeline ended");
+      try {
+        streams.set(order.stream, order.kind === "encode" ? encode(order, socket, ended) : meter(order, socket, ended));
+        this.streams++;
+      } catch (error) {
+        fail(order.stream, error instanceof Error ? error.message : "no pipeline");
+      }
+    };
+    const reader = new FrameReader((kind, payload) => {
+      if (kind === 0) return obey(JSON.parse(payload.toString()) as ToCodec);
+      if (kind !== SOUND) return;
+      const { stream, at, bytes } = readSound(payload);
+      streams.get(stream)?.push(at, bytes);
+    });
+    socket.on("data", (bytes) => {
+      try {
+        reader.push(bytes);
+      } catch {
+        socket.destroy();
+      }
+    });
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => {
+      this.sockets.delete(socket);
+      for (const stream of streams.keys()) end(stream);
+    });
+  }
+}
+
+function checkRate(rate: number): number {
+  if (!Number.isInteger(rate) || rate < RATES.min || rate > RATES.max) throw new RangeError(`sound of ${rate} samples a second`);
+  return rate;
+}
+
+function encode(order: { stream: number; rate: number }, socket: Socket, onEnd: () => void): Stream {
+  const rate = checkRate(order.rate);
+  const caps = `audio/x-raw,format=S16LE,layout=interleaved,rate=${rate},channels=1`;
+  // The resampler puts its own delay right (tried with a click at each rate: within one sample).
+  const launch = `audioconvert ! audioresample ! audio/x-raw,rate=${SOUND_TIMESCALE},channels=1 ! avenc_aac bitrate=96000`;
+  const onFrame = (ptsNs: number, bytes: Buffer) => {
+    const at = Math.round((ptsNs * SOUND_TIMESCALE) / 1e9) - ENCODER_DELAY_TICKS;
+    send(socket, soundFrame(order.stream, at, bytes));
+  };
+  const pipeline = new SoundPipeline(caps, launch, onFrame, onEnd);
+  return { push: (at, bytes) => pipeline.push((at * 1e9) / rate, bytes), close: () => pipeline.close() };
+}
+
+function meter(order: { stream: number; config: string; rate: number; channels: number }, socket: Socket, onEnd: () => void): Stream {
+  const rate = checkRate(order.rate);
+  if (!/^([0-9a-f]{2}){2,64}$/.test(order.config) || !(order.channels >= 1 && order.channels <= 8))
+    throw new RangeError("no AAC configuration");
+  const caps = `audio/mpeg,mpegversion=4,stream-format=raw,rate=${rate},channels=${order.channels},codec_data=(buffer)${order.config}`;
+  const launch = "avdec_aac ! audioconvert ! audio/x-raw,format=S16LE,layout=interleaved,channels=1";
+  const bytesEach = Math.round((rate * METER_MS) / 1000) * 2;
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  const onSamples = (_ptsNs: number, bytes: Buffer) => {
+    pending.push(bytes);
+    pendingBytes += bytes.length;
+    if (pendingBytes < bytesEach) return;
+    const { rmsDbfs, peakDbfs } = levelsOf(Buffer.concat(pending));
+    pending = [];
+    pendingBytes = 0;
+    send(socket, [levelsFrame(order.stream, rmsDbfs, peakDbfs)]);
+  };
+  const pipeline = new SoundPipeline(caps, launch, onSamples, onEnd);
+  return { push: (at, bytes) => pipeline.push((at * 1e9) / rate, bytes), close: () => pipeline.close() };
+}
+
+function send(socket: Socket, parts: readonly Buffer[]): void {
+  socket.cork();
+  for (const part of parts) socket.write(part);
+  socket.uncork();
+}

@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "@xiezhi/base/clock.ts";
+import { type Chunk, Packager } from "../capture/packager.ts";
+import type { AccessUnit, SampleUnit } from "../capture/unit.ts";
+import { CodecClient, type Levels } from "./codec.client.ts";
+
+const MAIN = fileURLToPath(new URL("./codec.main.ts", import.meta.url));
+const T0_US = 1e9;
+const folder = mkdtempSync(join(tmpdir(), "xiezhi-codec-"));
+const socketPath = join(folder, "codec.sock");
+let worker: ChildProcess;
+let client: CodecClient;
+
+function startWorker(): ChildProcess {
+  return spawn(process.execPath, [MAIN, "--socket", socketPath], { stdio: ["ignore", "inherit", "inherit"] });
+}
+
+async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill(signal);
+  await ended;
+}
+
+before(() => {
+  worker = startWorker();
+  client = new CodecClient({ socketPath, clock: systemClock });
+});
+
+after(async () => {
+  client.close();
+  await stop(worker, "SIGTERM");
+  rmSync(folder, { recursive: true });
+});
+
+async function until(done: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 1500 && !done(); tries++) await systemClock.sleep(10);
+  assert.ok(done());
+}
+
+/** 20 ms of sound: silence with one click of 1 ms at each of `clicksS`. */
+function packet(index: number, rate: number, clicksS: readonly number[], facts: Partial<SampleUnit> = {}): SampleUnit {
+  const count = rate / 50;
+  const samples = Buffer.alloc(count * 2);
+  for (let at = 0; at < count; at++) {
+    const second = (index * count + at) / rate;
+    if (clicksS.some((click) => second >= click && second < click + 0.001)) samples.writeInt16LE(at % 2 === 0 ? 28_000 : -28_000, at * 2);
+  }
+  const timeUs = T0_US + index * 20_000;
+  return {
+    timeUs,
+    sourceTicks: 5_000 + index * count,
+    arrivedUs: timeUs + 30_000,
+    lostPackets: 0,
+    discontinuity: false,
+    samples,
+    ...facts,
+  };
+}
+
+/** Plays the chunks as ffmpeg hears them: samples of 48 kHz from tick 0, gaps silent. */
+function heard(chunks: readonly Chunk[], header: Buffer): Int16Array {
+  const file = join(folder, "heard.mp4");
+  writeFileSync(file, Buffer.concat([header, ...chunks.flatMap(({ parts }) => parts)]));
+  const filter = "aresample=async=1:first_pts=0:min_hard_comp=0.001";
+  const raw = execFileSync("ffmpeg", ["-v", "error", "-i", file, "-af", filter, "-f", "s16le", "-ac", "1", "-ar", "48000", "-"], {
+    maxBuffer: 1e9,
+  });
+  return new Int16Array(raw.buffer, raw.byteOffset, raw.length >> 1);
+}
+
+/** Where it is loudest within ± 100 ms, seconds. */
+function loudest(samples: Int16Array, nearS: number): number {
+  let best = -1;
+  let at = 0;
+  for (let index = Math.round((nearS - 0.1) * 48_000); index < (nearS + 0.1) * 48_000; index++) {
+    const value = Math.abs(samples[index] ?? 0);
+    if (value > best) [best, at] = [value, index];
+  }
+  assert.ok(best > 3_000, `nothing is heard at ${nearS} s`);
+  return at / 48_000;
+}
+
+function record(units: readonly AccessUnit[]): { chunks: Chunk[]; header: Buffer } {
+  const chunks: Chunk[] = [];
+  let header = Buffer.alloc(0);
+  const packager = new Packager({
+    t0Us: T0_US,
+    onStretch: ({ bytes }) => (header = Buffer.from(bytes)),
+    onChunk: (chunk) => chunks.push(chunk),
+  });
+  for (const unit of units) packager.push(unit);
+  packager.flush();
+  return { chunks, header };
+}
+
+for (const rate of [8_000, 16_000, 44_100, 48_000])
+  test(`a click in samples of ${rate} Hz is heard within 5 ms of where it was`, async () => {
+    const units: AccessUnit[] = [];
+    const encoding = client.encode({ rate, from: `L16/${rate}`, onUnit: (unit) => units.push(unit) });
+    const clicksS = [0.5, 1.3];
+    for (let index = 0; index < 100; index++) encoding.push(packet(index, rate, clicksS));
+    await until(() => units.length >= 90);
+    encoding.close();
+    const { chunks, header } = record(units);
+    assert.equal(chunks[0]?.ticks, 0);
+    for (const [index, chunk] of chunks.entries()) assert.equal(chunk.ticks, index * 1024);
+    assert.equal(units[0]?.format.kind === "audio" && units[0].format.encoderDelayTicks, 1024);
+    assert.equal(units[10]?.sourceTicks, Math.round(5_000 + (10 * 1024 * rate) / 48_000));
+    const samples = heard(chunks, header);
+    for (const click of clicksS)
+      assert.ok(
+        Math.abs(loudest(samples, click + 0.0005) - click - 0.0005) < 0.002,
+        `${rate} Hz: ${loudest(samples, click) - click} s off`,
+      );
+  });
+
+test("kill -9 of the codec worker: the frames go on without one missing or doubled, clicks stay in place", async () => {
+  const units: AccessUnit[] = [];
+  const encoding = client.encode({ rate: 8_000, from: "PCMA/8000", onUnit: (unit) => units.push(unit) });
+  const clicksS = [0.5, 2.01, 3.5];
+  const push = (from: number, to: number) => {
+    for (let index = from; index < to; index++) encoding.push(packet(index, 8_000, clicksS));
+  };
+  push(0, 100);
+  await until(() => units.length > 80);
+  await stop(worker, "SIGKILL");
+  push(100, 150);
+  worker = startWorker();
+  push(150, 220);
+  await until(() => units.length >= 200);
+  encoding.close();
+  const { chunks, header } = record(units);
+  for (const [index, chunk] of chunks.entries()) assert.equal(chunk.ticks, index * 1024);
+  const samples = heard(chunks, header);
+  for (const click of clicksS) assert.ok(Math.abs(loudest(samples, click) - click - 0.0005) < 0.002);
+});
+
+test("lost samples cost the frames that they are in, and no other moves", async () => {
+  const units: AccessUnit[] = [];
+  const encoding = client.encode({ rate: 8_000, from: "PCMU/8000", onUnit: (unit) => units.push(unit) });
+  for (let index = 0; index < 100; index++)
+    if (index < 40 || index >= 45) encoding.push(packet(index, 8_000, [1.5], index === 45 ? { lostPackets: 5 } : {}));
+  await until(() => (units.at(-1)?.timeUs ?? 0) > T0_US + 1.9e6);
+  const after = units.findIndex(({ lostPackets }) => lostPackets === 5);
+  // 0.8 s to 0.9 s are missing.
+  assert.ok((units[after - 1]?.timeUs ?? 0) + 21_334 <= T0_US + 800_000);
+  assert.ok(units[after]!.timeUs >= T0_US + 900_000 && units[after]!.timeUs < T0_US + 921_334);
+  const { chunks, header } = record(units);
+  assert.ok(chunks.every(({ ticks }) => ticks % 1024 === 0));
+  assert.ok(Math.abs(loudest(heard(chunks, header), 1.5) - 1.5005) < 0.002);
+  encoding.restart();
+  units.length = 0;
+  for (let index = 300; index < 360; index++) encoding.push(packet(index, 8_000, []));
+  await until(() => units.length > 0);
+  assert.equal(units[0]?.timeUs, T0_US + 6e6);
+  encoding.close();
+});
+
+test("sound of a source whose clock drifts gets its times from it", async () => {
+  const units: AccessUnit[] = [];
+  const encoding = client.encode({ rate: 8_000, from: "PCMA/8000", onUnit: (unit) => units.push(unit) });
+  for (let index = 0; index < 100; index++) encoding.push(packet(index, 8_000, [], { timeUs: T0_US + index * 20_004 }));
+  await until(() => units.length >= 90);
+  encoding.close();
+  const wanted = T0_US + ((80 * 1024) / 48_000) * 1.0002e6;
+  assert.ok(Math.abs(units[80]!.timeUs - wanted) < 5);
+  assert.ok(Math.abs(units[80]!.untilUs! - wanted - (2048 / 48_000) * 1e6) < 10);
+});
+
+test("AAC is metered, and many streams run at once", async () => {
+  const levels: Levels[][] = Array.from({ length: 12 }, () => []);
+  const encodings = levels.map((list) => {
+    const meter = client.meter({ onLevels: (level) => list.push(level) });
+    const encoding = client.encode({ rate: 8_000, from: "PCMA/8000", onUnit: (unit) => meter.push(unit) });
+    return { meter, encoding };
+  });
+  const loud = Buffer.alloc(320);
+  for (let at = 0; at < 160; at++) loud.writeInt16LE(Math.round(16_384 * Math.sin((at * 2 * Math.PI) / 20)), at * 2);
+  for (const [number, { encoding }] of encodings.entries())
+    for (let index = 0; index < 60; index++)
+      encoding.push(packet(index, 8_000, [], { samples: number % 2 === 0 ? loud : Buffer.alloc(320) }));
+  await until(() => levels.every((list) => list.length >= 8));
+  for (const { meter, encoding } of encodings) {
+    meter.close();
+    encoding.close();
+  }
+  const settled = (list: Levels[]) => list.slice(3, 8);
+  for (const { rmsDbfs, peakDbfs } of settled(levels[0]!)) {
+    assert.ok(Math.abs(rmsDbfs + 9.03) < 0.5, `rms ${rmsDbfs}`);
+    assert.ok(Math.abs(peakDbfs + 6.02) < 0.8, `peak ${peakDbfs}`);
+  }
+  for (const { rmsDbfs } of settled(levels[1]!)) assert.ok(rmsDbfs < -80);
+});
+
+test("without a codec worker sound is kept up to a bound, and the gap is declared", async () => {
+  const units: AccessUnit[] = [];
+  const alone = new CodecClient({ socketPath: `${socketPath}.later`, clock: systemClock });
+  const encoding = alone.encode({ rate: 48_000, from: "L16/48000", onUnit: (unit) => units.push(unit) });
+  const second = Buffer.alloc(96_000);
+  for (let index = 0; index < 200; index++) {
+    const timeUs = T0_US + index * 1e6;
+    encoding.push({ timeUs, sourceTicks: index * 48_000, arrivedUs: timeUs, lostPackets: 0, discontinuity: false, samples: second });
+  }
+  const late = spawn(process.execPath, [MAIN, "--socket", `${socketPath}.later`], { stdio: "ignore" });
+  await until(() => (units.at(-1)?.timeUs ?? 0) > T0_US + 199.9e6);
+  alone.close();
+  await stop(late, "SIGTERM");
+  const [first] = units;
+  assert.ok(first!.timeUs > T0_US + 60e6 && first!.timeUs < T0_US + 140e6);
+  assert.equal(first!.lostPackets, 1);
+  for (const [index, unit] of units.entries()) assert.ok(Math.abs(unit.timeUs - first!.timeUs - (index * 1024e6) / 48_000) < 1);
+});
