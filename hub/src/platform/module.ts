@@ -2,6 +2,7 @@ import type { Clock } from "@xiezhi/base/clock.ts";
 import type { Log } from "@xiezhi/base/log.ts";
 import type { Implementation } from "@xiezhi/rpc/service.ts";
 import type { Middleware } from "koa";
+import type { Agents } from "./agents/agents.ts";
 import type { Audit } from "./audit/audit.ts";
 import type { Change } from "./change/change.ts";
 import type { Database } from "./database/database.ts";
@@ -22,6 +23,7 @@ export interface Platform {
   sessions: Sessions;
   tells: Tells;
   hints: Hints;
+  agents: Agents;
 }
 
 /** A module at work. */

@@ -2,6 +2,7 @@ import type { Clock } from "@xiezhi/base/clock.ts";
 import type { Log } from "@xiezhi/base/log.ts";
 import type { Implementation } from "@xiezhi/rpc/service.ts";
 import type { Middleware } from "koa";
+import { Agents } from "./agents/agents.ts";
 import { Audit, auditMigrations } from "./audit/audit.ts";
 import { createChange } from "./change/change.ts";
 import { requestMigrations, Requests } from "./change/requests.ts";
@@ -54,6 +55,7 @@ export async function buildHouse(options: { databaseUrl: string; clock: Clock; l
     sessions: new Sessions(database, clock),
     tells: new Tells(database, clock, log),
     hints: new Hints(),
+    agents: new Agents(clock, log),
   };
   await platform.sessions.start();
   const running = await startModules(platform, modules);
@@ -70,6 +72,7 @@ export async function buildHouse(options: { databaseUrl: string; clock: Clock; l
     async close() {
       forgetting.cancel();
       platform.sessions.stop();
+      await platform.agents.close();
       for (const module of all.reverse()) await module.close?.();
       await platform.tells.stop();
       await database.close();
