@@ -35,8 +35,8 @@ export interface RecordOrder {
   t0Us: number;
   /** From here on a track that gives nothing has a gap: the press, or where a worker that died had begun. */
   expectedFromUs: number;
-  /** The take is paused: nothing is kept until `resume`. */
-  paused?: boolean;
+  /** The take is paused since then: nothing is kept until `resume`. */
+  pausedUs?: number;
 }
 
 export type ToWorker =

@@ -39,8 +39,8 @@ export class WorkerTake {
     const { order, files, workerId } = options;
     this.options = options;
     this.takeId = order.takeId;
-    this.paused = order.paused ?? false;
-    this.pausedUs = options.clock.monoUs();
+    this.paused = order.pausedUs !== undefined;
+    this.pausedUs = order.pausedUs ?? 0;
     mkdirSync(takeFolder.journals(order.folder), { recursive: true, mode: 0o700 });
     const named = readJournals(order.folder);
     this.journal = new JournalWriter(files, order.folder, workerId);
@@ -86,7 +86,8 @@ export class WorkerTake {
   async stop(): Promise<void> {
     this.settleResume();
     const stoppedUs = this.options.clock.monoUs();
-    if (!this.paused) await this.halt();
+    for (const track of this.options.tracks) track.endTake(stoppedUs);
+    await this.drain();
     const at = this.close((track) => track.stop(stoppedUs));
     this.journal.close();
     this.options.tell({ kind: "stopped", at });
@@ -106,18 +107,18 @@ export class WorkerTake {
         folder: order.folder,
         t0Us: order.t0Us,
         position: left.position,
-        missing: this.paused ? [] : [...before, now],
+        missing: this.paused ? before : [...before, now],
         utcUs: (monoUs) => clock.nowMs() * 1e3 - (clock.monoUs() - monoUs),
         onTrouble: (reason) =>
           log.write(reason ? "the disk refuses" : "the disk takes again", { track: track.spec.id, reason: reason ?? "" }),
       },
-      this.paused,
+      order.pausedUs,
     );
     this.sourceChanged(track);
     this.tellGrown();
   }
 
-  /** Nothing is kept from now on; resolves when what was before is out of the encoder. */
+  /** Nothing is kept from now on; resolves when what was before it is out of the encoder. */
   private async halt(): Promise<void> {
     const { clock, tracks } = this.options;
     this.paused = true;
@@ -125,7 +126,11 @@ export class WorkerTake {
     this.pausedUs = atUs;
     for (const track of tracks) track.pause(atUs);
     for (const track of tracks) this.journal.add({ source: { track: track.spec.number, state: "paused", atUs: this.takeUs() } });
-    if (tracks.some((track) => track.encodes)) await clock.sleep(DRAIN_MS);
+    await this.drain();
+  }
+
+  private async drain(): Promise<void> {
+    if (this.options.tracks.some((track) => track.encodes)) await this.options.clock.sleep(DRAIN_MS);
   }
 
   private close(how: (track: CaptureTrack) => number): TrackTick[] {

@@ -39,8 +39,10 @@ export class CaptureTrack {
   private units = 0;
   private bytes = 0;
   private lostPackets = 0;
-  /** Nothing that comes from here on is kept, monotonic microseconds. */
+  /** Nothing that comes from here on is kept, nor shown: monotonic microseconds. */
   private pausedUs: number | undefined;
+  /** Nothing that comes from here on belongs to the take. */
+  private takeEndUs: number | undefined;
   /** Nothing from before is kept: when the pause ended. */
   private keptFromUs = 0;
   private metering = false;
@@ -98,21 +100,23 @@ export class CaptureTrack {
     this.meter?.push(unit);
     if (this.state === "waitingKeyFrame" && unit.key) this.become("running", "");
     if (unit.timeUs < this.keptFromUs) return;
-    if (this.pausedUs !== undefined) {
-      // The encoder still gives what was said before the pause.
-      if (unit.untilUs !== undefined && unit.untilUs <= this.pausedUs) this.recorder?.push(unit);
-      return;
-    }
+    // The encoder still gives what was said before the end.
+    const ofTake = this.takeEndUs === undefined || (unit.untilUs !== undefined && unit.untilUs <= this.takeEndUs);
+    if (ofTake) this.recorder?.push(unit);
+    if (this.pausedUs !== undefined) return;
     this.ring.add(unit);
-    this.recorder?.push(unit);
     this.view.push(unit);
   }
 
   /** Begins its part of a take with what the ring holds. */
-  record(options: Omit<TakeTrackOptions, "track" | "lastReport">, paused: boolean): void {
+  record(options: Omit<TakeTrackOptions, "track" | "lastReport">, pausedUs: number | undefined): void {
     const recorder = new TrackRecorder({ ...options, track: this.spec, lastReport: () => this.input?.lastReport() });
     this.recorder = recorder;
-    if (paused) return this.pause(this.options.clock.monoUs());
+    if (pausedUs !== undefined) {
+      this.pause(pausedUs);
+      recorder.pause(pausedUs);
+      return;
+    }
     for (const unit of this.ring.units) if (unit.timeUs >= options.t0Us) recorder.push(unit);
     recorder.closeParcel();
   }
@@ -125,8 +129,14 @@ export class CaptureTrack {
   /** From now on nothing is kept; the take's files are closed by `closePaused`. */
   pause(atUs: number): void {
     this.pausedUs = atUs;
+    this.takeEndUs = atUs;
     this.ring.clear();
     this.view.close();
+  }
+
+  /** Nothing that comes from now on belongs to the take; live views and ring go on. */
+  endTake(atUs: number): void {
+    this.takeEndUs ??= atUs;
   }
 
   /** Where the track's last unit before the pause ends, in ticks. */
@@ -136,6 +146,7 @@ export class CaptureTrack {
 
   resume(atUs: number, began: (ticks: number) => void): void {
     this.pausedUs = undefined;
+    this.takeEndUs = undefined;
     this.keptFromUs = atUs;
     this.input?.encoding?.restart();
     this.recorder?.resume(began);
@@ -144,7 +155,9 @@ export class CaptureTrack {
   stop(atUs: number): number {
     const ticks = this.recorder?.pause(atUs) ?? 0;
     this.recorder = undefined;
+    if (this.pausedUs !== undefined) this.input?.encoding?.restart();
     this.pausedUs = undefined;
+    this.takeEndUs = undefined;
     return ticks;
   }
 

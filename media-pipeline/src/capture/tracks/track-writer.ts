@@ -16,6 +16,8 @@ const SEGMENT_S = 10;
 const SEGMENT_MAX_S = 20;
 /** Slow cameras are not exact about the length of a picture; more than this is a hole. */
 const HOLE_S = 0.25;
+/** A parcel travels as one message. */
+const PARCEL_MAX_BYTES = 8 * 1024 * 1024;
 
 interface OpenParcel {
   ticks: number;
@@ -150,6 +152,8 @@ export class TrackWriter {
     const { segment } = this;
     if (!segment) return;
     this.segment = undefined;
+    // Segments count without holes: the number of one that nothing could be written into is used again.
+    if (segment.bytes === 0) this.next.segment = segment.number;
     try {
       // What a full disk took of a chunk that is not stored.
       this.files.truncate(segment.descriptor, segment.bytes);
@@ -170,7 +174,8 @@ export class TrackWriter {
     const end = parcel.ticks + parcel.durationTicks;
     const together = chunk.ticks + chunk.durationTicks - parcel.ticks;
     const apart = Math.abs(chunk.ticks - end) > this.timescale * HOLE_S;
-    return apart || together > this.timescale || (chunk.key && this.track.kind === "video");
+    const heavy = parcel.bytes + chunk.bytes > PARCEL_MAX_BYTES;
+    return apart || heavy || together > this.timescale || (chunk.key && this.track.kind === "video");
   }
 
   private openSegment(ticks: number): OpenSegment {
