@@ -26,18 +26,19 @@ const NOT_SYNC = 0x00010000;
 
 /**
  * The complete chunks of a segment's bytes from `offset` on, in order, as this package writes them (all facts of a sample
- * in trun). What is torn or makes no sense ends the walk without an error.
+ * in trun). Lost parcels are passed over (FORMAT.md, 4). What is torn or makes no sense ends the walk without an error.
  */
 export function* walkChunks(bytes: Buffer, offset = 0): Generator<FoundChunk> {
   let moof: FoundBox | undefined;
   for (const found of boxesIn(bytes, offset)) {
+    if (found.type === "free") continue;
     if (found.type === "moof") moof = found;
     else if (found.type === "mdat" && moof) {
       const chunk = readChunk(bytes, moof, found);
       if (!chunk) return;
       yield chunk;
       moof = undefined;
-    } else return;
+    } else if (found.type !== "free") return;
   }
 }
 

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 /** Where a simulated take gets its bytes from. */
 export interface SimulatedMedia {
   header(kind: "video" | "audio", track: number): { header: Buffer; codec: string; width: number; height: number; channels: number };
-  /** Chunks of one second, the first a key frame, with decode times from `fromTicks` on. */
-  second(kind: "video" | "audio", fromTicks: number, track: number): { pieces: Buffer[]; durationTicks: number };
+  /** Chunks of one second, the first a key frame, with decode times from about `fromTicks` on: exactly from `ticks`. */
+  second(kind: "video" | "audio", fromTicks: number, track: number): { pieces: Buffer[]; ticks: number; durationTicks: number };
 }
 
 const CHUNK_BYTES = 600;
@@ -22,6 +22,7 @@ export const blindMedia = (seed: string): SimulatedMedia => ({
       box("moof", noise(`${seed} ${track} ${fromTicks} ${at}`, 88)),
       box("mdat", noise(`${seed} ${fromTicks} ${at} ${track}`, CHUNK_BYTES)),
     ]).flat(),
+    ticks: fromTicks,
     durationTicks: kind === "video" ? 90_000 : 48_000,
   }),
 });

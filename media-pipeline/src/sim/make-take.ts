@@ -163,7 +163,7 @@ class TrackMaker {
     }
     if (!this.unbroken) yield this.beginStretch(second);
     if (!this.open) this.open = this.openFile(second);
-    const { pieces, durationTicks } = this.media.second(this.track.kind, second * timescale, this.declared.number);
+    const { pieces, ticks, durationTicks } = this.media.second(this.track.kind, second * timescale, this.declared.number);
     const data = Buffer.concat(pieces);
     const lost = this.track.lostParcels?.includes(this.sequence) ?? false;
     const offset = this.open.bytes;
@@ -176,7 +176,7 @@ class TrackMaker {
         track: number,
         stretch: this.stretch,
         sequence: BigInt(this.sequence++),
-        ticks: BigInt(second * timescale),
+        ticks: BigInt(ticks),
         durationTicks,
         bytes: data.length,
         digest: sha256(data),
