@@ -1,7 +1,11 @@
 import { config, type ConfigOf, field } from "@xiezhi/base/config.ts";
 import { z } from "zod";
 
-const plainName = (about: string) => z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, "expected small letters, digits and dashes").describe(about);
+const plainName = (about: string) =>
+  z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,63}$/, "expected small letters, digits and dashes")
+    .describe(about);
 
 const TrackConfig = config({
   id: plainName("Names the track and its folder, such as cam-judge"),
@@ -41,7 +45,10 @@ export const AgentConfig = config({
     host: field.text("Where the hub's agent port is"),
     port: field.int("The hub's agent port", { min: 1, max: 65_535 }),
   }),
-  grpcPort: field.int("The agent's own gRPC port on loopback, TLS with client certificate; 0 finds a free one", { max: 65_535, default: 0 }),
+  grpcPort: field.int("The agent's own gRPC port on loopback, TLS with client certificate; 0 finds a free one", {
+    max: 65_535,
+    default: 0,
+  }),
   devices: z.array(DeviceConfig),
 });
 export type AgentConfig = ConfigOf<typeof AgentConfig>;

@@ -5,7 +5,13 @@ import type { Log } from "@xiezhi/base/log.ts";
 import type { MediaSource, OpenDevice } from "@xiezhi/drivers/driver.ts";
 import { DeviceError } from "@xiezhi/drivers/driver.ts";
 import { driverOf } from "@xiezhi/drivers/registry.ts";
-import { Availability, type Device, DeviceSchema, type DeviceState, DeviceStateSchema } from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
+import {
+  Availability,
+  type Device,
+  DeviceSchema,
+  type DeviceState,
+  DeviceStateSchema,
+} from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
 import type { DeviceConfig } from "../agent.config.ts";
 
 /** How often a device is asked whether it still lives. */

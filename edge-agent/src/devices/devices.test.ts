@@ -42,7 +42,9 @@ test("a camera is available once it has answered, and says what it is", { timeou
   assert.match(devices.medium("cam", "main").source?.url ?? "", /^rtsp:\/\/127\.0\.0\.1:\d+\/main$/);
 });
 
-test("a camera that falls silent is unavailable at the next question, with the reason, and comes back by itself", { timeout: 10_000 }, async (t) => {
+test("a camera that falls silent is unavailable at the next question, with the reason, and comes back by itself", {
+  timeout: 10_000,
+}, async (t) => {
   const { sim, clock, devices, until } = await startRoom(t);
   const proven = (await until(({ state }) => state?.availability === Availability.AVAILABLE)).state?.provenAtMs;
   sim.faults.mute = true;

@@ -16,7 +16,12 @@ export const roomErrors = defineErrors("ROOMS", {
     en: `a recording runs in this room, started by ${take.startedBy}`,
     details: { take: take.takeId, startedBy: take.startedBy, startedAtMs: String(take.startedAtMs) },
   }),
-  notRunning: () => ({ code: "FAILED_PRECONDITION", reason: "NOT_RUNNING", zh: "本庭没有正在进行的录制", en: "nothing is being recorded in this room" }),
+  notRunning: () => ({
+    code: "FAILED_PRECONDITION",
+    reason: "NOT_RUNNING",
+    zh: "本庭没有正在进行的录制",
+    en: "nothing is being recorded in this room",
+  }),
   otherTake: (running: string) => ({
     code: "FAILED_PRECONDITION",
     reason: "OTHER_TAKE",

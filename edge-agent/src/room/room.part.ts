@@ -108,7 +108,12 @@ export class Room {
     yield {
       what: {
         case: "started" as const,
-        value: { takeId, hearingId, startedAtMs: BigInt(Math.round(startedAtMs)), buttonToFirstParcelMs: Math.round(buttonToFirstParcelMs) },
+        value: {
+          takeId,
+          hearingId,
+          startedAtMs: BigInt(Math.round(startedAtMs)),
+          buttonToFirstParcelMs: Math.round(buttonToFirstParcelMs),
+        },
       },
     };
   }
@@ -249,5 +254,7 @@ function liveResponse(piece: LivePiece) {
     return { what: { case: "header" as const, value: { number, codec, timescale, header: new Uint8Array(header) } } };
   }
   const { number, key, arrivedUtcUs, data } = piece;
-  return { what: { case: "chunk" as const, value: { number, key, arrivedUtcUs: BigInt(Math.round(arrivedUtcUs)), data: new Uint8Array(data) } } };
+  return {
+    what: { case: "chunk" as const, value: { number, key, arrivedUtcUs: BigInt(Math.round(arrivedUtcUs)), data: new Uint8Array(data) } },
+  };
 }

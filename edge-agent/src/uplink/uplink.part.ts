@@ -32,15 +32,14 @@ export interface UplinkOptions {
   takes: TakesSource;
   /** The room's public key, C2SP verifier key line. */
   verifierKey: string;
-  /** What the hub may call over the connections that the room dials. */
-  serve: readonly Implementation[];
+  /** Stands before what the hub calls. */
   door: Door;
 }
 
 /** The room's links to the hub: entries in order, bytes newest first, and two connections over which the hub calls. Nothing of it can stop a recording. */
 export class Uplink {
   private readonly options: UplinkOptions;
-  private readonly dialers: CallDialer[];
+  private dialers: CallDialer[] = [];
   private readonly lanes = new Map<string, TakeLanes>();
   private readonly stopping = new AbortController();
   private readonly listeners = new Set<() => void>();
@@ -52,18 +51,19 @@ export class Uplink {
   private timer: Timer | undefined;
 
   constructor(options: UplinkOptions) {
-    const { clock, log, hub, serve, door } = options;
     this.options = options;
-    this.sinceMs = clock.nowMs();
+    this.sinceMs = options.clock.nowMs();
+  }
+
+  /** Begins to send, and to be called: `serve` is what the hub may call over the connections that the room dials. */
+  start(serve: readonly Implementation[]): void {
+    const { clock, log, hub, door, takes } = this.options;
     this.dialers = (["xiezhi-call", "xiezhi-live"] as const).map(
       (protocol) => new CallDialer({ clock, log, hub, protocol, implementations: serve, door }),
     );
-  }
-
-  start(): void {
     for (const dialer of this.dialers) dialer.start();
-    this.unsubscribe = this.options.takes.onEntries(() => this.nudge());
-    this.timer = this.options.clock.every(LOOK_EACH_MS, () => this.nudge());
+    this.unsubscribe = takes.onEntries(() => this.nudge());
+    this.timer = clock.every(LOOK_EACH_MS, () => this.nudge());
     this.running = this.run();
   }
 

@@ -1,0 +1,80 @@
+/** One room's agent. Each part may use only what stands above it. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { systemClock } from "@xiezhi/base/clock.ts";
+import { readConfig } from "@xiezhi/base/config.ts";
+import { createLog } from "@xiezhi/base/log.ts";
+import { Processes } from "@xiezhi/base/processes.ts";
+import { Shutdown } from "@xiezhi/base/shutdown.ts";
+import { tlsFor } from "@xiezhi/enrol/authority.ts";
+import { roomKeyName } from "@xiezhi/ledger/checkpoint.ts";
+import { formatVerifierKey, verifierOf } from "@xiezhi/ledger/note.ts";
+import { openRoomKey, sha256 } from "@xiezhi/media/signing.ts";
+import { bootId } from "@xiezhi/media/spool/boot.ts";
+import { startGrpcServer } from "@xiezhi/rpc/grpc.ts";
+import { certificateDoor, dialledDoor } from "./access/doors.ts";
+import { AgentConfig } from "./agent.config.ts";
+import { bridge } from "./bridge/bridge.part.ts";
+import { Devices } from "./devices/devices.part.ts";
+import { Memory } from "./memory/memory.part.ts";
+import { Recording } from "./recording/recording.part.ts";
+import { Room } from "./room/room.part.ts";
+import { roomTracks } from "./room-tracks.ts";
+import { Uplink } from "./uplink/uplink.part.ts";
+
+const AGENT_VERSION = "0.1.0";
+
+const file = process.argv[2];
+if (file === undefined) throw new Error("usage: main.ts AGENT.json");
+const config = readConfig(AgentConfig, JSON.parse(await readFile(file, "utf8")), file);
+const { siteId, room, stateFolder } = config;
+const clock = systemClock;
+const log = createLog(`agent ${siteId}/${room.id}`);
+const shutdown = new Shutdown(log);
+shutdown.onSignals();
+
+const processes = new Processes(clock, log);
+shutdown.add("processes", () => processes.stopAll());
+
+const memory = new Memory({ clock, stateFolder });
+await memory.open(log);
+
+const devices = new Devices({ clock, log, roomId: room.id, bootId: bootId(), devices: config.devices });
+shutdown.add("devices", () => devices.close());
+
+const recording = new Recording({ clock, log, processes, siteId, roomId: room.id, stateFolder, agentVersion: AGENT_VERSION });
+await recording.open(roomTracks(config, devices));
+shutdown.add("recording", () => recording.close());
+devices.onChange(() => recording.setTracks(roomTracks(config, devices)));
+devices.start();
+
+const tls = await tlsFor(config.tlsFolder);
+const key = await openRoomKey(join(stateFolder, "keys", "room.pem"), roomKeyName(siteId, room.id));
+const uplink = new Uplink({
+  clock,
+  log: log.child({ part: "uplink" }),
+  hub: { ...config.hub, tls },
+  takes: recording,
+  verifierKey: formatVerifierKey(verifierOf(sha256, key)),
+  door: dialledDoor(log),
+});
+shutdown.add("uplink", () => uplink.stop());
+
+const here = new Room({ clock, roomId: room.id, recording, memory, central: () => uplink.status() });
+const implementations = [
+  here.implementation,
+  bridge({ clock, room, siteId, bootId: bootId(), agentVersion: AGENT_VERSION, devices, memory }),
+];
+here.open();
+shutdown.add("room", () => here.close());
+uplink.start(implementations);
+
+const server = await startGrpcServer({
+  implementations,
+  door: certificateDoor(log),
+  host: "127.0.0.1",
+  port: config.grpcPort,
+  tls: { key: tls.key, cert: tls.cert, clientCa: tls.ca },
+});
+shutdown.add("gRPC", () => server.close());
+log.info({ grpcPort: server.port }, "the room is open");
