@@ -56,8 +56,7 @@ export class Store {
   private readonly complete = new Map<string, TakeProgress>();
   private readonly listeners = new Set<(takeId: string | undefined) => void>();
   private spaceCheck: Timer | undefined;
-  /** Told when bytes lie in both stores. */
-  onTwice: (takeId: string, indices: number[]) => void = () => {};
+  private readonly twiceListeners = new Set<(takeId: string, indices: number[]) => void>();
 
   private constructor(options: StoreOptions) {
     const { clock, log } = options;
@@ -71,7 +70,9 @@ export class Store {
       trouble: this.trouble,
       events: {
         changed: ({ takeId }) => this.tell(takeId),
-        twice: ({ takeId }, indices) => this.onTwice(takeId, indices),
+        twice: ({ takeId }, indices) => {
+          for (const listener of this.twiceListeners) listener(takeId, indices);
+        },
         done: (take) => this.finish(take),
       },
     });
@@ -151,6 +152,12 @@ export class Store {
   onChange(listener: (takeId: string | undefined) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** Called with entries whose bytes now lie in both stores. Returns the way to stop it. */
+  onTwice(listener: (takeId: string, indices: number[]) => void): () => void {
+    this.twiceListeners.add(listener);
+    return () => this.twiceListeners.delete(listener);
   }
 
   async close(): Promise<void> {

@@ -71,14 +71,16 @@ async function enter({ method, door }: Route, request: Message | AsyncIterable<M
   let caller: Caller = { kind: "nobody" };
   try {
     caller = await door.authenticate(credentials);
-    const input = Symbol.asyncIterator in request ? eachValid(method, request) : valid(method, request);
-    await door.authorize(method, Symbol.asyncIterator in request ? create(method.input) : request, caller);
+    const single = Symbol.asyncIterator in request ? undefined : valid(method, request);
+    await door.authorize(method, single ?? create(method.input), caller);
     const ended = new AbortController();
     const stop = door.onRevoked?.(caller, () => ended.abort(rpcErrors.sessionEnded()));
+    const signal = AbortSignal.any([visit.signal, ended.signal]);
+    const input = single ?? eachValid(method, until(signal, request as AsyncIterable<Message>));
     const context: RpcContext = {
       method,
       caller,
-      signal: AbortSignal.any([visit.signal, ended.signal]),
+      signal,
       from: credentials.from,
       backlogBytes: visit.backlogBytes,
       ...(visit.setSession && { setSession: visit.setSession }),

@@ -1,4 +1,4 @@
-import { chmodSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
 import {
@@ -48,6 +48,8 @@ export interface GrpcServer {
 /** Serves gRPC with health and reflection. TCP is always TLS; without it there is only a unix socket that our own user opens. */
 export async function startGrpcServer(options: GrpcServerOptions & GrpcAddress): Promise<GrpcServer> {
   const server = makeServer(options, "unixPath" in options);
+  // What a killed process left behind.
+  if ("unixPath" in options) rmSync(options.unixPath, { force: true });
   const address = "unixPath" in options ? `unix:${options.unixPath}` : `${options.host}:${options.port}`;
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync(address, credentialsOf(options), (error, bound) => (error ? reject(error) : resolve(bound))),
