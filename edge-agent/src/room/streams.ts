@@ -31,7 +31,7 @@ export class Steps<S, R> {
   constructor(about: Steps<S, R>["about"]) {
     this.about = about;
     this.result = this.resolvers.promise;
-    // Whoever started it may have gone; the failure is theirs to see, not the process's to die of.
+    // Whoever pressed may have gone: then nobody sees a failure, and the process must not die of it.
     this.result.catch(() => {});
   }
 
@@ -43,23 +43,7 @@ export class Steps<S, R> {
   }
 
   run(act: (onStep: (step: S) => void) => Promise<R>): void {
-    const finish = () => {
-      this.settled = true;
-      this.wakeAll();
-    };
-    act((step) => {
-      this.seen.push(step);
-      this.wakeAll();
-    }).then(
-      (result) => {
-        this.resolvers.resolve(result);
-        finish();
-      },
-      (error: unknown) => {
-        this.resolvers.reject(error);
-        finish();
-      },
-    );
+    void this.carryOut(act);
   }
 
   async *all(): AsyncGenerator<S, void> {
@@ -68,6 +52,20 @@ export class Steps<S, R> {
       if (this.settled) return;
       await new Promise<void>((resolve) => this.waiting.push(resolve));
     }
+  }
+
+  private async carryOut(act: (onStep: (step: S) => void) => Promise<R>): Promise<void> {
+    try {
+      const result = await act((step) => {
+        this.seen.push(step);
+        this.wakeAll();
+      });
+      this.resolvers.resolve(result);
+    } catch (error) {
+      this.resolvers.reject(error);
+    }
+    this.settled = true;
+    this.wakeAll();
   }
 
   private wakeAll(): void {
