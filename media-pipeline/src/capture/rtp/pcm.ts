@@ -25,9 +25,15 @@ const MU_LAW = Int16Array.from({ length: 256 }, (_, code) => {
 
 /** How an encoding's payload becomes samples; undefined for what is no plain sound. */
 export function sampleReader(info: RtspTrackInfo): ((payload: Buffer) => Samples) | undefined {
-  if (info.encoding === "PCMA") return (payload) => Int16Array.from(payload, (code) => A_LAW[code] as number);
-  if (info.encoding === "PCMU") return (payload) => Int16Array.from(payload, (code) => MU_LAW[code] as number);
+  if (info.encoding === "PCMA") return (payload) => expanded(payload, A_LAW);
+  if (info.encoding === "PCMU") return (payload) => expanded(payload, MU_LAW);
   return info.encoding === "L16" ? readL16 : undefined;
+}
+
+function expanded(payload: Buffer, law: Int16Array): Samples {
+  const samples = new Int16Array(payload.length);
+  for (let index = 0; index < samples.length; index++) samples[index] = law[payload[index] as number] as number;
+  return samples;
 }
 
 /** Network order (RFC 3551 clause 4.5.11). */
