@@ -7,9 +7,10 @@ import { parseVerifierKey } from "@xiezhi/ledger/note.ts";
 import { defineErrors } from "@xiezhi/protos/errors.ts";
 import { digestOfFile } from "../file-digest.ts";
 import { readEntries } from "../ledger-file.ts";
+import { writeStretchMp4 } from "../mp4/stretch-mp4.ts";
 import { checkEd25519, sha256 } from "../signing.ts";
 import { freeBox, type TakeFiles, takeFilesIn } from "../take-files.ts";
-import { MANIFEST, type Manifest, manifestFacts } from "./manifest.ts";
+import { MANIFEST, type Manifest, manifestFacts, stretchFile } from "./manifest.ts";
 
 const errors = defineErrors("EXPORT", {
   running: (takeId: string) => ({
@@ -92,7 +93,7 @@ function signedSize(from: TakeFiles, keyLine: string): number {
 
 async function copyTrack(from: TakeFiles, to: TakeFiles, track: TrackModel): Promise<void> {
   for (const { stretch } of track.stretches) await copyInto(from.header(track.id, stretch), to.header(track.id, stretch), track.id);
-  for (const segment of track.segments) {
+  for (const segment of stored(track)) {
     const source = from.segment(track.id, segment.segment);
     const target = to.segment(track.id, segment.segment);
     await copyInto(source, target, track.id);
@@ -125,6 +126,21 @@ async function finish(file: string, segment: SegmentModel, trackId: string): Pro
   }
 }
 
-async function writeTrackMp4s(_to: string, _files: TakeFiles, _track: TrackModel): Promise<string[]> {
-  return [];
+/** Names of the files, relative to `to`. */
+async function writeTrackMp4s(to: string, files: TakeFiles, track: TrackModel): Promise<string[]> {
+  const written: string[] = [];
+  for (const { stretch } of track.stretches) {
+    const file = stretchFile(track.id, stretch);
+    const segments = stored(track).filter((segment) => segment.stretch === stretch);
+    if (segments.length === 0) continue;
+    await mkdir(dirname(join(to, file)), { recursive: true });
+    const paths = segments.map(({ segment }) => files.segment(track.id, segment));
+    if (await writeStretchMp4({ header: files.header(track.id, stretch), segments: paths, to: join(to, file) })) written.push(file);
+  }
+  return written;
+}
+
+/** A segment of which every parcel is lost need not exist anywhere. */
+function stored(track: TrackModel): SegmentModel[] {
+  return track.segments.filter(({ lostParcels, firstSequence, lastSequence }) => lostParcels.length <= lastSequence - firstSequence);
 }

@@ -2,8 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { SoundFormat, VideoFormat } from "../capture/unit.ts";
 import { ChunkHeads } from "../mp4/chunk-head.ts";
-import { initHeader } from "../mp4/header.ts";
-import type { SimulatedMedia } from "./blind-media.ts";
+import { headerOf, type SimulatedMedia } from "./blind-media.ts";
 
 const RATE = 48_000;
 const FRAME_SAMPLES = 1024;
@@ -29,10 +28,7 @@ export async function realMedia(seconds: number, tonesAtS: Readonly<Record<numbe
     data,
   ];
   return {
-    header: (kind) =>
-      kind === "video"
-        ? { header: initHeader(video), codec: video.codec, width: WIDTH, height: HEIGHT, channels: 0 }
-        : { header: initHeader(AAC), codec: AAC.codec, width: 0, height: 0, channels: 1 },
+    header: (kind) => headerOf(kind === "video" ? video : AAC),
     second: (kind, fromTicks, track) => {
       if (kind === "video") {
         const second = (fromTicks / 90_000) % CLIP_S;

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { sameBytes } from "@xiezhi/ledger/bytes.ts";
 import { type Checkpoint, noteForFile, openCheckpoint, splitNotes } from "@xiezhi/ledger/checkpoint.ts";
 import { parseVerifierKey, type Verifier } from "@xiezhi/ledger/note.ts";
@@ -23,12 +23,12 @@ export function chooseKey(files: TakeFiles, trustedLine: string | undefined, pro
 
 /** The signed heads, in order; each note that is not one is a problem. */
 export function signedHeads(files: TakeFiles, verifier: Verifier, problems: Problems): Checkpoint[] {
-  const text = readFileSync(files.checkpoints, "utf8");
+  const bytes = existsSync(files.checkpoints) ? readFileSync(files.checkpoints) : Buffer.alloc(0);
+  const text = bytes.toString("utf8");
   const { notes, torn } = splitNotes(text);
   if (torn !== "" || notes.map(noteForFile).join("") !== text)
     problems.add("cutOff", {}, "检查点文件不完整", "the checkpoints file does not end with a whole note");
-  if (!Buffer.from(text).equals(readFileSync(files.checkpoints)))
-    problems.add("malformed", {}, "检查点文件不是文本", "the checkpoints file is no text");
+  if (!Buffer.from(text).equals(bytes)) problems.add("malformed", {}, "检查点文件不是文本", "the checkpoints file is no text");
   const heads: Checkpoint[] = [];
   for (const [at, note] of notes.entries()) {
     const head = openHead(note, at, verifier, problems);

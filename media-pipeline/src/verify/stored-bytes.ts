@@ -112,6 +112,7 @@ export class StoredBytes {
     const { expected, wrong, segment } = open;
     const seconds = (ticks: number | bigint) => Number(ticks) / track.timescale;
     if (open.descriptor === undefined) {
+      if (expected && expected.lostParcels.length > expected.lastSequence - expected.firstSequence) return;
       const atSeconds = seconds(expected?.fromTicks ?? 0);
       this.problems.add(
         "removed",

@@ -193,6 +193,9 @@ const mutations: Mutation[] = [
   ["checkpoints swapped", (f) => renote(f, (notes) => notes.toReversed()), { what: "reordered" }],
   ["a checkpoint doubled", (f) => renote(f, (notes) => [...notes, notes.at(-1) as string]), { what: "inserted" }],
   ["a checkpoint of the other take put in", (f) => renote(f, (notes) => [...notes.slice(0, -1), notesOf(otherWhole).at(-1) as string])],
+  ["the checkpoints removed", (f) => rmSync(join(f, "checkpoints")), { what: "unsigned" }],
+  ["an MP4 changed", (f) => flip(join(f, "mp4/cam-judge-1.mp4"), -100), { what: "changed" }],
+  ["an MP4 removed", (f) => rmSync(join(f, "mp4/mic-judge-0.mp4")), { what: "removed" }],
   ["checkpoints torn", (f) => cut(join(f, "checkpoints"), 5), { what: "cutOff" }],
   [
     "another number in a checkpoint",
