@@ -38,8 +38,8 @@ export class CodecServer {
     });
   }
 
-  close(): void {
-    this.server.close();
+  /** Ends all streams. The path stays: it may be another's by now, and `Server.close` would remove it. */
+  drop(): void {
     for (const socket of this.sockets) socket.destroy();
   }
 

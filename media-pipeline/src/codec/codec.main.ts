@@ -23,19 +23,19 @@ await server.listen(path);
 const own = statSync(path).ino;
 const parent = process.ppid;
 
-function needed(): boolean {
-  const there = statSync(path, { throwIfNoEntry: false });
-  return server.clients > 0 || (there?.ino === own && process.ppid === parent);
+function pathIsOurs(): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.ino === own;
 }
 
 function end(): void {
-  server.close();
+  if (pathIsOurs()) rmSync(path, { force: true });
+  server.drop();
   // Threads that wait in GStreamer keep the process; nothing is lost with them.
   systemClock.after(200, () => process.kill(process.pid, "SIGKILL"));
 }
 
 const check = systemClock.every(CHECK_MS, () => {
-  if (needed()) return;
+  if (server.clients > 0 || (pathIsOurs() && process.ppid === parent)) return;
   check.cancel();
   end();
 });

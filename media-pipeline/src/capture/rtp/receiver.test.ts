@@ -81,8 +81,7 @@ test("sender reports are unwrapped like the packets, and bring sound and picture
     if (ms % 40 === 0)
       for (const packet of packetizeH264(clip[ms / 40]!, nearEnd + ms * 90, picture))
         receiver.rtp({ track: 0, packet, arrivedUs: arrivedUs + 150_000 });
-    for (const packet of [packetizeSamples(Buffer.alloc(160, 0xd5), ms * 8, sound)].flat())
-      receiver.rtp({ track: 1, packet, arrivedUs: arrivedUs + 20_000 });
+    receiver.rtp({ track: 1, packet: packetizeSamples(Buffer.alloc(160, 0xd5), ms * 8, sound), arrivedUs: arrivedUs + 20_000 });
     if (ms % 1000 === 0) {
       receiver.report({ track: 0, ntpMs: ntpMs + ms, rtpTimestamp: (nearEnd + ms * 90) % 2 ** 32, arrivedUs });
       receiver.report({ track: 1, ntpMs: ntpMs + ms, rtpTimestamp: ms * 8, arrivedUs });
@@ -107,7 +106,7 @@ test("each channel of a track is a microphone of its own; what comes in between 
   }
   const [rtp, comfort] = [source(97), source(13)];
   for (let index = 0; index < 40; index++) {
-    const packets = [packetizeSamples(payload, index * 960, rtp), packetizeSamples(payload, index * 960, comfort)].flat();
+    const packets = [packetizeSamples(payload, index * 960, rtp), packetizeSamples(payload, index * 960, comfort)];
     for (const packet of packets) receiver.rtp({ track: 0, packet, arrivedUs: START_US + index * 20_000 });
   }
   const of = (number: number) => samples.filter((sample) => sample.number === number).map(({ unit }) => unit.samples);
@@ -127,8 +126,7 @@ for (const [encoding, format] of [
     const { receiver, samples } = receiving([{ number: 1, info: info({ encoding }) }]);
     const rtp = source(8);
     for (let index = 0; index < 20; index++)
-      for (const packet of [packetizeSamples(codes, index * 256, rtp)].flat())
-        receiver.rtp({ track: 0, packet, arrivedUs: START_US + index * 32_000 });
+      receiver.rtp({ track: 0, packet: packetizeSamples(codes, index * 256, rtp), arrivedUs: START_US + index * 32_000 });
     assert.deepEqual(samples[0]?.unit.samples, expected);
   });
 
