@@ -14,6 +14,8 @@ import type { WorkerLog } from "./worker-log.ts";
 const DRAIN_MS = 150;
 /** A picture that has not come back so long after a resume is missing. */
 const RESUME_MS = 2_500;
+/** After a start or a resume somebody waits for the first parcels. */
+const EAGER_US = 6e6;
 
 export interface WorkerTakeOptions {
   order: RecordOrder;
@@ -32,6 +34,7 @@ export class WorkerTake {
   private readonly options: WorkerTakeOptions;
   private readonly journal: JournalWriter;
   private pausedUs: number;
+  private eagerUntilUs: number;
   private resuming: { atUs: number; at: TrackTick[]; waiting: Set<CaptureTrack>; done(): void } | undefined;
 
   /** Goes on where a worker before this one ended. */
@@ -41,6 +44,7 @@ export class WorkerTake {
     this.takeId = order.takeId;
     this.paused = order.pausedUs !== undefined;
     this.pausedUs = order.pausedUs ?? 0;
+    this.eagerUntilUs = options.clock.monoUs() + EAGER_US;
     mkdirSync(takeFolder.journals(order.folder), { recursive: true, mode: 0o700 });
     const named = readJournals(order.folder);
     this.journal = new JournalWriter(files, order.folder, workerId);
@@ -49,10 +53,15 @@ export class WorkerTake {
     for (const [index, track] of options.tracks.entries()) this.begin(track, left[index] as LeftTrack, diedUs);
   }
 
-  /** Twice a second or so: what a full disk refused is tried again, and the agent is told that there is something to sync. */
+  /** Each second: what a full disk refused is tried again, and the agent is told that there is something to sync. */
   flush(): void {
     this.journal.flush();
     this.tellGrown();
+  }
+
+  /** Often: while somebody waits for the first parcels he is told of each. */
+  poll(nowUs: number): void {
+    if (nowUs < this.eagerUntilUs) this.tellGrown();
   }
 
   sourceChanged(track: CaptureTrack): void {
@@ -75,6 +84,7 @@ export class WorkerTake {
     this.paused = false;
     const { clock, tracks } = this.options;
     const atUs = clock.monoUs();
+    this.eagerUntilUs = atUs + EAGER_US;
     const waiting = new Set(tracks.filter((track) => track.sourceState !== "off" && track.sourceState !== "connecting"));
     const patience = clock.after(RESUME_MS, () => this.settleResume());
     this.resuming = { atUs, at: [], waiting, done: () => patience.cancel() };

@@ -103,13 +103,13 @@ export class CaptureWorker {
   }
 
   private hear(message: FromWorker): void {
-    for (const asked of [...this.asked]) {
+    for (const asked of this.asked) {
       if (message.kind === asked.answer) asked.done(message);
       else if (message.kind === "failed" && message.order === asked.order) asked.failed(new Error(message.reason));
     }
   }
 
   private leave(): void {
-    for (const asked of [...this.asked]) asked.failed(new Error("the worker is gone"));
+    for (const asked of this.asked) asked.failed(new Error("the worker is gone"));
   }
 }

@@ -203,6 +203,7 @@ export class Worker {
     const nowUs = this.options.clock.monoUs();
     for (const track of this.mains.values()) track.poll(nowUs);
     for (const track of this.smalls.values()) track.poll(nowUs);
+    this.take?.poll(nowUs);
     if (this.stateDue) this.tellState();
   }
 

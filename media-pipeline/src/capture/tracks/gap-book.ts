@@ -25,12 +25,13 @@ export class GapBook {
     this.lost += packets;
   }
 
-  /** Nothing, if it was no gap: units follow each other within the rounding of ticks. */
+  /** Nothing, if it was no gap. Packets that were lost without costing a unit are a gap of no length. */
   close(track: number, toUs: number): GapLine | undefined {
     const parts = this.parts.filter((part) => part.fromUs < toUs);
     const lostPackets = this.lost;
     this.parts = [];
     this.lost = 0;
+    if (parts.length === 0 && lostPackets > 0) parts.push({ cause: "lostPackets", fromUs: toUs });
     const [first] = parts;
     if (!first) return undefined;
     const ends = parts.map((part, index) => ({ ...part, toUs: parts[index + 1]?.fromUs ?? toUs }));

@@ -70,7 +70,7 @@ export class TrackRecorder {
 
   push(unit: AccessUnit): void {
     if (this.waitingKey && !unit.key) return;
-    if (this.troubleUntilUs !== undefined && (unit.arrivedUs < this.troubleUntilUs || !unit.key)) return;
+    if (this.troubleUntilUs !== undefined && unit.arrivedUs < this.troubleUntilUs) return;
     this.waitingKey = false;
     this.lastUnitUs = unit.arrivedUs;
     this.packager.push(unit);
@@ -138,6 +138,7 @@ export class TrackRecorder {
     });
     if (!stored) {
       this.troubleUntilUs = chunk.arrivedUs + RETRY_US;
+      this.waitingKey = this.options.track.kind === "video";
       this.gaps.begin("spoolFull", this.usOf(chunk.ticks));
       this.packager.restart();
       return;
