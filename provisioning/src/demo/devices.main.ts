@@ -10,7 +10,7 @@ import { type Clip, loadClip, pairChannels } from "@xiezhi/drivers/sim/clips.ts"
 export interface DevicesPlan {
   clips: string;
   login: { username: string; password: string };
-  cameras: { name: string; clip: string; port: number; rtspPort: number; /** Stands up so much later, milliseconds; -1: never. */ lateMs: number }[];
+  cameras: { name: string; clip: string; port: number; rtspPort: number }[];
   encoders: { encoding: string; clips: string[]; port: number }[];
 }
 
@@ -22,16 +22,10 @@ const shutdown = new Shutdown(log);
 shutdown.onSignals();
 
 const clock = systemClock;
-for (const camera of cameras) {
-  const start = async () => {
-    const [main, small] = await Promise.all([loadClip(clips, `${camera.clip}-main`), loadClip(clips, `${camera.clip}-small`)]);
-    const { name, port, rtspPort } = camera;
-    const sim = await startOnvifCameraSim({ clock, name, main, small, login, port, rtspPort });
-    shutdown.add(name, () => sim.close());
-  };
-  if (camera.lateMs === 0) await start();
-  else if (camera.lateMs > 0)
-    clock.after(camera.lateMs, () => void start().catch((error: unknown) => log.error({ err: error }, "late camera did not start")));
+for (const { name, clip, port, rtspPort } of cameras) {
+  const [main, small] = await Promise.all([loadClip(clips, `${clip}-main`), loadClip(clips, `${clip}-small`)]);
+  const sim = await startOnvifCameraSim({ clock, name, main, small, login, port, rtspPort });
+  shutdown.add(name, () => sim.close());
 }
 for (const { encoding, clips: names, port } of encoders) {
   const loaded = await Promise.all(names.map((name) => loadClip(clips, `${name}-${encoding}`)));
