@@ -8,11 +8,12 @@ import { ConfigProvider, Empty, Spin } from "antd";
 import enUS from "antd/es/locale/en_US.js";
 import zhCN from "antd/es/locale/zh_CN.js";
 import { lazy, Suspense } from "react";
-import { BrowserRouter, Navigate, Route, Routes } from "react-router";
+import { BrowserRouter, Navigate, Route, Routes, useLocation } from "react-router";
 import { texts } from "./app.texts.ts";
 import { queries } from "./client.ts";
 import { mayCall, SessionProvider, useSession } from "./session.tsx";
 import { TopBar } from "./top-bar.tsx";
+import { Broken } from "./ui/broken.tsx";
 import { useLanguage, useTexts } from "./ui/language.ts";
 import { antdTheme } from "./ui/theme.ts";
 
@@ -52,6 +53,7 @@ export function App() {
 function Inside() {
   const user = useSession();
   const t = useTexts(texts);
+  const { pathname } = useLocation();
   if (user === undefined) return <Waiting text={t.serverAway} />;
   if (user === null) return <LogInPage />;
   const offered = pages.filter((it) => mayCall(user, it.method));
@@ -60,13 +62,15 @@ function Inside() {
       <TopBar pages={offered.map((it) => ({ path: it.path, label: t[it.name] }))} />
       <main id="content" tabIndex={-1}>
         <Suspense fallback={<Waiting />}>
-          <Routes>
-            {pages.map(({ path, Page }) => (
-              <Route key={path} path={`${path}/*`} element={<Page />} />
-            ))}
-            <Route path="/" element={<Home first={offered[0]?.path} />} />
-            <Route path="*" element={<Empty description={t.noPage} />} />
-          </Routes>
+          <Broken key={pathname.split("/", 2)[1]}>
+            <Routes>
+              {pages.map(({ path, Page }) => (
+                <Route key={path} path={`${path}/*`} element={<Page />} />
+              ))}
+              <Route path="/" element={<Home first={offered[0]?.path} />} />
+              <Route path="*" element={<Empty description={t.noPage} />} />
+            </Routes>
+          </Broken>
         </Suspense>
       </main>
     </>

@@ -18,7 +18,7 @@ export async function call<I extends DescMessage, O extends DescMessage>(
     return response.message;
   } catch (thrown) {
     const error = toXiezhiError(thrown);
-    if (error.code === "UNAUTHENTICATED") askWhoAmI();
+    if (error.code === "UNAUTHENTICATED" && method.name !== "WhoAmI") askWhoAmI();
     throw error;
   }
 }
@@ -38,7 +38,7 @@ export const whoAmIKey = ["xiezhi.users.v1.UsersService/WhoAmI"] as const;
 
 /** Somebody was refused as a stranger: the session is over, and the page must say so. */
 export function askWhoAmI(): void {
-  void queries.invalidateQueries({ queryKey: whoAmIKey });
+  if (queries.getQueryData(whoAmIKey)) void queries.invalidateQueries({ queryKey: whoAmIKey });
 }
 
 export const socket = new Socket({

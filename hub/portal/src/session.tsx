@@ -40,8 +40,7 @@ export function useUser(): User {
 
 export async function logIn(login: string, password: string): Promise<void> {
   const { user } = await call(UsersService.method.logIn, { login, password });
-  queries.clear();
-  queries.setQueryData(whoAmIKey, user ?? null);
+  become(user ?? null);
 }
 
 export async function logOut(): Promise<void> {
@@ -49,9 +48,14 @@ export async function logOut(): Promise<void> {
     await call(UsersService.method.logOut, {});
   } finally {
     socket.close();
-    queries.clear();
-    queries.setQueryData(whoAmIKey, null);
+    become(null);
   }
+}
+
+/** Nothing that one person read stays for the next. */
+function become(user: User | null): void {
+  queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== whoAmIKey[0] });
+  queries.setQueryData(whoAmIKey, user);
 }
 
 /** Whether the contract lets one of the user's roles call a method: what the menu offers. The server decides, not this. */

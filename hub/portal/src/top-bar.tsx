@@ -1,7 +1,6 @@
 import { GlobalOutlined, LogoutOutlined } from "@ant-design/icons";
 import { RoleSchema } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
 import { SitesService } from "@xiezhi/protos/gen/xiezhi/sites/v1/sites_pb.js";
-import { Button } from "antd";
 import { NavLink } from "react-router";
 import { texts } from "./app.texts.ts";
 import { logOut, useUser } from "./session.tsx";
@@ -38,18 +37,18 @@ export function TopBar({ pages }: { pages: { path: string; label: string }[] }) 
         <b>{user.name}</b> {roles.join(" · ")}
         <small data-testid="site">{mine.join(" · ")}</small>
       </span>
-      <Button
-        type="text"
-        icon={<GlobalOutlined />}
-        aria-label={t.languageHint}
+      <button
+        type="button"
+        className="bar-button"
+        title={t.languageHint}
         data-testid="language"
         onClick={() => setLanguage(language === "zh" ? "en" : "zh")}
       >
-        {t.language}
-      </Button>
-      <Button type="text" icon={<LogoutOutlined />} data-testid="log-out" onClick={() => void logOut().catch(() => undefined)}>
-        {t.logOut}
-      </Button>
+        <GlobalOutlined /> {t.language}
+      </button>
+      <button type="button" className="bar-button" data-testid="log-out" onClick={() => void logOut().catch(() => undefined)}>
+        <LogoutOutlined /> {t.logOut}
+      </button>
     </header>
   );
 }

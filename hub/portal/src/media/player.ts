@@ -3,6 +3,7 @@ import { PageTime } from "./page-time.ts";
 import { type Showing, TrackPlayer, type TrackSource } from "./track-player.ts";
 
 const tickMs = 40;
+const drawS = 0.1;
 /** While the take still records, playlists are read again this often. */
 const refreshMs = 4_000;
 /** A track that keeps the page waiting longer than this is left behind until it has caught up. */
@@ -24,10 +25,13 @@ export interface Skip {
   toS: number;
 }
 
-interface PlayerTrack {
-  number: number;
-  element: HTMLMediaElement;
-  source: TrackSource;
+/** What a player knows of its take, which may grow, pause and end while it is played. */
+export interface KnownTake {
+  running: boolean;
+  lengthS: number;
+  skips: readonly Skip[];
+  /** RFC 6381 codec of a track's stretch, by the address of its initialisation header. */
+  codecOf: (track: number, mapUri: string) => string;
 }
 
 /** All cameras and microphones of a take, held to one page time; microphones go through Web Audio, each with its own volume. */
@@ -41,21 +45,26 @@ export class Player {
   private readonly sound = new AudioContext();
   private playing = false;
   private waitingSinceMs: number | undefined;
-  private running: boolean;
-  private skips: readonly Skip[] = [];
-  private lengthS = 0;
+  private take: KnownTake;
   private state: PlayerState;
 
-  constructor(options: { clock: PageClock; tracks: PlayerTrack[]; running: boolean }) {
-    this.clock = options.clock;
-    this.running = options.running;
-    this.time = new PageTime(options.clock);
-    for (const track of options.tracks) {
-      this.tracks.set(track.number, new TrackPlayer(track.element, track.source));
-      if (track.source.kind === "audio") this.gains.set(track.number, this.connect(track.element));
-    }
+  constructor(clock: PageClock, take: KnownTake) {
+    this.clock = clock;
+    this.take = take;
+    this.time = new PageTime(clock);
     this.state = this.present();
-    this.timers = [this.clock.every(tickMs, () => this.tick()), this.clock.every(refreshMs, () => this.refresh())];
+    this.timers = [clock.every(tickMs, () => this.tick()), clock.every(refreshMs, () => this.refresh())];
+  }
+
+  /** Plays a track in an element until the returned function is called. An element can be given once only: Web Audio keeps it. */
+  attach(number: number, element: HTMLMediaElement, source: Omit<TrackSource, "codecOf">): () => void {
+    const track = new TrackPlayer(element, { ...source, codecOf: (mapUri) => this.take.codecOf(number, mapUri) });
+    this.tracks.set(number, track);
+    if (source.kind === "audio") this.gains.set(number, this.connect(element));
+    return () => {
+      track.close();
+      this.tracks.delete(number);
+    };
   }
 
   readonly snapshot = (): PlayerState => this.state;
@@ -65,17 +74,15 @@ export class Player {
     return () => this.listeners.delete(listener);
   };
 
-  /** What the take is now: it may have grown, ended, or been paused since. */
-  know(take: { running: boolean; lengthS: number; skips: readonly Skip[] }): void {
-    if (this.running && !take.running) for (const track of this.tracks.values()) void track.refresh();
-    this.running = take.running;
-    this.lengthS = take.lengthS;
-    this.skips = take.skips;
+  know(take: KnownTake): void {
+    const ended = this.take.running && !take.running;
+    this.take = take;
+    if (ended) for (const track of this.tracks.values()) void track.refresh();
   }
 
   play(playing: boolean): void {
     if (playing) void this.sound.resume();
-    if (playing && !this.running && this.time.atS >= this.endS - 0.05) this.time.seek(0);
+    if (playing && !this.take.running && this.time.atS >= this.endS - 0.05) this.time.seek(0);
     this.playing = playing;
     this.tick();
   }
@@ -99,13 +106,12 @@ export class Player {
 
   close(): void {
     for (const timer of this.timers) timer.cancel();
-    for (const track of this.tracks.values()) track.close();
     void this.sound.close();
   }
 
   private get endS(): number {
     const listed = Math.max(0, ...[...this.tracks.values()].map((it) => it.endS));
-    return this.running ? listed : Math.max(listed, this.lengthS);
+    return this.take.running ? listed : Math.max(listed, this.take.lengthS);
   }
 
   private connect(element: HTMLMediaElement): GainNode {
@@ -115,21 +121,31 @@ export class Player {
   }
 
   private refresh(): void {
-    if (this.running) for (const track of this.tracks.values()) void track.refresh();
+    if (this.take.running) for (const track of this.tracks.values()) void track.refresh();
   }
 
   private tick(): void {
-    const skip = this.skips.find((it) => it.fromS <= this.time.atS && this.time.atS < it.toS);
+    const skip = this.take.skips.find((it) => it.fromS <= this.time.atS && this.time.atS < it.toS);
     if (skip && this.playing) this.time.seek(skip.toS);
     const atS = this.time.atS;
-    const missing = [...this.tracks.values()].map((track) => track.tick(atS, this.running)).some(Boolean);
+    const missing = [...this.tracks.values()].map((track) => track.tick(atS, this.take.running)).some(Boolean);
     const atEnd = atS >= this.endS;
-    if (atEnd && this.playing && !this.running) this.playing = false;
+    if (atEnd && this.playing && !this.take.running) this.playing = false;
     const waiting = this.mustWait(missing) || atEnd;
     this.time.run(this.playing && !waiting);
     if (atEnd && atS > this.endS) this.time.seek(this.endS);
     for (const track of this.tracks.values()) track.hold(this.time.atS, this.time.rate, this.playing && !waiting);
-    this.state = this.present();
+    this.tell(this.present());
+  }
+
+  /** Pages draw ten times a second; what changes beside the time is told at once. */
+  private tell(next: PlayerState): void {
+    const { state } = this;
+    const same = (["playing", "waiting", "rate", "endS"] as const).every((key) => state[key] === next[key]);
+    const shown = [...next.showing].every(([number, showing]) => state.showing.get(number) === showing);
+    if (same && shown && Math.abs(next.atS - state.atS) < drawS && next.playing) return;
+    if (same && shown && next.atS === state.atS) return;
+    this.state = next;
     for (const listener of this.listeners) listener();
   }
 

@@ -9,7 +9,7 @@ import {
   toJsonString,
 } from "@bufbuild/protobuf";
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useSyncExternalStore } from "react";
+import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { askWhoAmI, call, queries, socket } from "../client.ts";
 import { pageClock } from "../clock.ts";
 import { toXiezhiError } from "../failures.ts";
@@ -28,7 +28,10 @@ export function useWatch<I extends DescMessage, O extends DescMessage, V>(
     return new Watch({ socket, clock: pageClock, method, request: asked, pick });
   }, [method, key, pick]);
   const seen = useSyncExternalStore(watch.subscribe, watch.snapshot);
-  if (seen.state === "refused" && seen.error.code === "UNAUTHENTICATED") askWhoAmI();
+  const stranger = seen.state === "refused" && seen.error.code === "UNAUTHENTICATED";
+  useEffect(() => {
+    if (stranger) askWhoAmI();
+  }, [stranger]);
   return useMemo(() => ({ ...seen, heardAgoMs: () => watch.heardAgoMs() }), [seen, watch]);
 }
 

@@ -12,7 +12,7 @@ const texts = defineTexts({
     refused: "不予显示",
     stale: "以下内容已不是最新",
     since: (instant: string, age: string) => `最后证实于 ${instant}（${age}前）`,
-    never: "尚未读到任何内容",
+    never: "暂时读不到，正在重试",
     proven: (instant: string) => `证实于 ${instant}`,
     again: "重试",
   },
@@ -21,7 +21,7 @@ const texts = defineTexts({
     refused: "Not shown",
     stale: "What stands here is no longer current",
     since: (instant: string, age: string) => `last proven at ${instant} (${age} ago)`,
-    never: "nothing has been read yet",
+    never: "can't be read now; trying again",
     proven: (instant: string) => `proven at ${instant}`,
     again: "Try again",
   },
@@ -47,7 +47,7 @@ export function Shown<T>({ of, empty, isEmpty, children }: ShownProps<T>) {
   if (of.state === "refused") return <Refused error={of.error} />;
   const value = of.value;
   return (
-    <div data-testid={of.state === "stale" ? "stale" : "live"}>
+    <div className="shown" data-testid={of.state === "stale" ? "stale" : "live"}>
       {of.state === "stale" && <StaleLine sinceMs={of.sinceMs} error={of.error} known={value !== undefined} />}
       {value !== undefined &&
         (isEmpty?.(value) ? <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={empty} data-testid="empty" /> : children(value))}
@@ -97,16 +97,8 @@ function StaleLine({ sinceMs, error, known }: { sinceMs: number; error: XiezhiEr
   const instant = useInstant();
   const age = useAge();
   const nowMs = useNowMs();
-  const when = known ? t.since(instant(sinceMs), age(nowMs - sinceMs)) : t.never;
-  return (
-    <Alert
-      className="shown-stale"
-      type="warning"
-      showIcon
-      title={`${t.stale} · ${when}`}
-      description={error && errorText(error, language)}
-    />
-  );
+  const title = known ? `${t.stale} · ${t.since(instant(sinceMs), age(nowMs - sinceMs))}` : t.never;
+  return <Alert className="shown-stale" type="warning" showIcon title={title} description={error && errorText(error, language)} />;
 }
 
 function ProvenLine({ atMs }: { atMs: number }) {

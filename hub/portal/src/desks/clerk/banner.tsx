@@ -23,7 +23,7 @@ export function Banner({ desk, heardAgoMs }: { desk: Desk | undefined; heardAgoM
         <small>{t.takeTime}</small>
         <output data-testid="take-time">{desk?.take ? clockText(takeSeconds(desk, agoMs)) : "–:––:––"}</output>
         <Central central={desk?.central} known={agoMs <= proofMs} />
-        {desk && desk.spoolHoursLeft > 0 && (
+        {desk && agoMs <= proofMs && desk.spoolHoursLeft > 0 && (
           <small data-testid="spool">{t.spoolLeft(desk.spoolHoursLeft.toFixed(desk.spoolHoursLeft < 10 ? 1 : 0))}</small>
         )}
       </div>

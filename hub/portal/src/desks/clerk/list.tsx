@@ -29,8 +29,15 @@ export function TodaysList({
 }) {
   const t = useTexts(texts);
   const instant = useInstant();
+  const listed = desk.listings.filter((it) => it.state === HearingState.LISTED);
+  const over = desk.listings.filter((it) => it.state !== HearingState.LISTED);
+  const line = (it: Hearing) => (
+    <Radio key={it.id} value={it.id} disabled={it.state !== HearingState.LISTED} data-testid={`listing-${it.id}`}>
+      <Listing hearing={it} />
+    </Radio>
+  );
   return (
-    <section className="panel panel-grow">
+    <section className="panel">
       <h2>{t.today}</h2>
       <Radio.Group
         className="listings"
@@ -39,15 +46,12 @@ export function TodaysList({
         onChange={(event) => choose({ ...choice, hearingId: String(event.target.value) })}
         data-testid="listings"
       >
-        {desk.listings.map((it) => (
-          <Radio key={it.id} value={it.id} disabled={it.state !== HearingState.LISTED} data-testid={`listing-${it.id}`}>
-            <Listing hearing={it} />
-          </Radio>
-        ))}
+        {listed.map(line)}
         {desk.listings.length === 0 && <p className="quiet">{t.nothingListed}</p>}
         <Radio value="" data-testid="unlisted">
           <b>{t.unlisted}</b>
         </Radio>
+        {over.map(line)}
       </Radio.Group>
       {choice.hearingId === "" && mayStart && (
         <Input

@@ -28,7 +28,7 @@ export function Marks({ roomId, take, mayMark }: { roomId: string; take: DeskTak
     setNote(undefined);
   };
   return (
-    <section className="panel panel-grow">
+    <section className="panel">
       <h2>{t.marks}</h2>
       {mayMark && (
         <div className="mark-keys">

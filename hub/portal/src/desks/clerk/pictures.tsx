@@ -1,6 +1,5 @@
 import { type Desk, type DeskTrack, RoomPhase } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
 import { TrackKind } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
-import { Empty } from "antd";
 import { useState } from "react";
 import { LivePicture, useLiveRoom } from "../../media/live.tsx";
 import { useTexts } from "../../ui/language.ts";
@@ -16,8 +15,13 @@ export function Pictures({ desk }: { desk: Desk }) {
   const tiles = closed ? [] : cameras.filter((it) => it !== big).map((it) => it.number);
   const small = useLiveRoom(desk.roomId, tiles, true);
   const main = useLiveRoom(desk.roomId, big && !closed ? [big.number] : [], false);
-  if (closed) return <Empty className="no-pictures" data-testid="no-live" image={null} description={t.noLive} />;
-  if (cameras.length === 0) return <Empty className="no-pictures" image={null} description={t.noPictures} />;
+  if (closed)
+    return (
+      <p className="no-pictures" data-testid="no-live">
+        {t.noLive}
+      </p>
+    );
+  if (cameras.length === 0) return <p className="no-pictures">{t.noPictures}</p>;
   const picture = (track: DeskTrack) => (
     <button
       key={track.number}

@@ -3,6 +3,7 @@ import { type Desk, type DeskTake, RoomPhase, RoomService } from "@xiezhi/protos
 import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { newId, socket } from "../../client.ts";
 import { pageClock } from "../../clock.ts";
+import { useRoomNames } from "../../pages/rooms/rooms.parts.tsx";
 import { mayCall, useUser } from "../../session.tsx";
 import { useCommand } from "../../ui/command.ts";
 import { HoldButton } from "../../ui/hold-button.tsx";
@@ -18,13 +19,14 @@ import { Marks } from "./marks.tsx";
 import { PauseButton, ResumeButton } from "./pausing.tsx";
 import { Pictures } from "./pictures.tsx";
 import { SoundBars } from "./sound.tsx";
-import { Start } from "./start.ts";
+import { Start, type StartState } from "./start.ts";
 import { Starting } from "./starting.tsx";
 import { useDesk } from "./watching.ts";
 
 /** One room: its light, pictures and sound, and whatever can be done now. What it shows is what the room last said. */
 export function RoomDesk({ roomId, chooser }: { roomId: string; chooser: ReactNode }) {
   const { seen, levels, heardAgoMs } = useDesk(roomId);
+  const roomName = useRoomNames();
   const [start] = useState(() => new Start({ open: (...args) => socket.open(...args), clock: pageClock, newId }));
   const starting = useSyncExternalStore(start.subscribe, start.snapshot);
   const desk = valueOf(seen);
@@ -42,26 +44,23 @@ export function RoomDesk({ roomId, chooser }: { roomId: string; chooser: ReactNo
   return (
     <div className="desk" data-testid="desk" data-phase={desk ? RoomPhase[desk.phase] : ""}>
       <div className="desk-main">
+        <h1 className="unseen">{roomName(roomId)}</h1>
         <Banner desk={desk} heardAgoMs={heardAgoMs} />
         <Starting state={starting} repeat={() => start.repeat()} forget={() => start.forget()} />
         {desk && <Pictures desk={desk} />}
       </div>
       <aside className="desk-side">
         {chooser}
-        <Shown of={seen}>
-          {(it) => (
-            <>
-              <Controls desk={it} start={start} busy={starting.step === "asking" || starting.step === "unconfirmed"} />
-              <SoundBars tracks={it.tracks.filter((track) => track.kind === TrackKind.AUDIO)} levels={levels} live={live} />
-            </>
-          )}
-        </Shown>
+        <div className="desk-controls">
+          <Shown of={seen}>{(it) => <Controls desk={it} start={start} starting={starting.step} />}</Shown>
+        </div>
+        <SoundBars tracks={desk?.tracks.filter((track) => track.kind === TrackKind.AUDIO) ?? []} levels={levels} live={live} />
       </aside>
     </div>
   );
 }
 
-function Controls({ desk, start, busy }: { desk: Desk; start: Start; busy: boolean }) {
+function Controls({ desk, start, starting }: { desk: Desk; start: Start; starting: StartState["step"] }) {
   const user = useUser();
   const running = desk.take && [RoomPhase.RECORDING, RoomPhase.PAUSED, RoomPhase.ENDING].includes(desk.phase);
   if (running && desk.take)
@@ -71,16 +70,16 @@ function Controls({ desk, start, busy }: { desk: Desk; start: Start; busy: boole
         <Marks roomId={desk.roomId} take={desk.take} mayMark={mayCall(user, RoomService.method.mark)} />
       </>
     );
-  return (
-    <Idle desk={desk} start={start} busy={busy || desk.phase === RoomPhase.STARTING} mayStart={mayCall(user, RoomService.method.start)} />
-  );
+  const step = desk.phase === RoomPhase.STARTING ? "asking" : starting;
+  return <Idle desk={desk} start={start} starting={step} mayStart={mayCall(user, RoomService.method.start)} />;
 }
 
-function Idle({ desk, start, busy, mayStart }: { desk: Desk; start: Start; busy: boolean; mayStart: boolean }) {
+function Idle({ desk, start, starting, mayStart }: { desk: Desk; start: Start; starting: StartState["step"]; mayStart: boolean }) {
   const t = useTexts(texts);
   const [chosen, choose] = useState<Choice>();
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => button.current?.focus(), []);
+  const waiting = { asking: t.starting, unconfirmed: t.unconfirmedButton }[starting as string];
   // A hearing that has left the list meanwhile can't be started any more.
   const known = chosen && (chosen.hearingId === "" || desk.listings.some((it) => it.id === chosen.hearingId));
   const choice = known ? chosen : { hearingId: likeliest(desk.listings), title: "" };
@@ -91,11 +90,11 @@ function Idle({ desk, start, busy, mayStart }: { desk: Desk; start: Start; busy:
           type="button"
           ref={button}
           className="big big-start"
-          disabled={busy}
+          disabled={waiting !== undefined}
           data-testid="start-button"
           onClick={() => start.press(wish(desk.roomId, choice))}
         >
-          <span>{busy ? t.starting : t.start}</span>
+          <span>{waiting ?? t.start}</span>
         </button>
       ) : (
         <p className="quiet">{t.onlyClerk}</p>

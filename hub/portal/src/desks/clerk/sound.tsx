@@ -29,7 +29,7 @@ function SoundBar({ track, levels, live }: { track: DeskTrack; levels: Levels; l
     const paint = () => {
       const level = levels.of(track.number);
       if (!level || !bar.current || !peak.current) return;
-      bar.current.style.transform = `scaleX(${share(level.rmsDbfs)})`;
+      bar.current.style.clipPath = `inset(0 ${(1 - share(level.rmsDbfs)) * 100}% 0 0)`;
       peak.current.style.left = `${share(level.peakDbfs) * 100}%`;
       bar.current.dataset["db"] = level.rmsDbfs.toFixed(1);
     };

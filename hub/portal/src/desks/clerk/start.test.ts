@@ -113,4 +113,6 @@ test("a refusal is final and says why; the next press is another request", () =>
     asked.map((it) => it.requestId),
     ["id-1", "id-2"],
   );
+  fail("DEADLINE_EXCEEDED", "ROOMS_EXPIRED");
+  assert.equal(start.snapshot().step, "refused", "too late on arrival is a no, not a silence");
 });

@@ -17,6 +17,8 @@ const answerMs = 2_500;
 const repeatMs = 2_000;
 /** The page repeats by itself this long after the press; a hearing must not begin minutes after somebody wanted it. */
 const repeatForMs = 20_000;
+/** How it started stays in sight for this long, ms. */
+const shownMs = 20_000;
 
 export type StartState =
   | { step: "idle" }
@@ -113,7 +115,8 @@ export class Start {
   private failed(error: XiezhiError): void {
     if (this.state.step === "started") return;
     this.quiet();
-    if (isRefusal(error)) return this.set({ step: "refused", error, steps: this.steps() });
+    // Too late on arrival: the room says that it did not carry it out.
+    if (isRefusal(error) || error.reason === "ROOMS_EXPIRED") return this.set({ step: "refused", error, steps: this.steps() });
     if (error.reason === "ROOMS_AWAY" && !this.sent) return this.set({ step: "notSent", error });
     this.unconfirmed();
     this.again();
@@ -139,6 +142,7 @@ export class Start {
   private done(started: Started | undefined): void {
     this.quiet();
     this.set({ step: "started", started, steps: this.steps() });
+    this.timer = this.options.clock.after(shownMs, () => this.set({ step: "idle" }));
   }
 
   private steps(): StartStep[] {

@@ -46,12 +46,15 @@ export function Starting({ state, repeat, forget }: { state: StartState; repeat:
   );
 }
 
+/** One line for each device: how far it has come, or where it failed. */
 function Steps({ steps }: { steps: StartStep[] }) {
   const t = useTexts(texts);
+  const furthest = new Map<string, StartStep>();
+  for (const it of steps) if (furthest.get(it.device)?.ok !== false) furthest.set(it.device, it);
   return (
     <ol className="steps" aria-label={t.steps} data-testid="start-steps">
-      {steps.map((it, index) => (
-        <li key={index} className={it.ok ? "step-ok" : "step-bad"} data-device={it.device} data-step={it.step} data-ok={it.ok}>
+      {[...furthest.values()].map((it) => (
+        <li key={it.device} className={it.ok ? "step-ok" : "step-bad"} data-device={it.device} data-step={it.step} data-ok={it.ok}>
           <b aria-hidden="true">{it.ok ? "✓" : "✕"}</b> {it.device} · {t.step[it.step] ?? it.step}
           {it.reason && ` · ${it.reason}`} <small>{it.ms} ms</small>
         </li>

@@ -66,6 +66,7 @@ function CaseTable({ found, more }: { found: ListCasesResponse; more: (() => voi
         columns={[
           {
             title: t.number,
+            width: 230,
             render: (_, it) => (
               <Link to={`/cases/${it.id}`} className="case-number" data-testid={`case-${it.id}`}>
                 {it.number?.text}
@@ -74,9 +75,9 @@ function CaseTable({ found, more }: { found: ListCasesResponse; more: (() => voi
           },
           { title: t.caseTitle, dataIndex: "title", ellipsis: true },
           { title: t.cause, dataIndex: "cause", ellipsis: true },
-          { title: t.procedure, render: (_, it) => <Tag>{enumText(ProcedureSchema, it.procedure, language)}</Tag> },
+          { title: t.procedure, width: 120, render: (_, it) => <Tag>{enumText(ProcedureSchema, it.procedure, language)}</Tag> },
           { title: t.parties, ellipsis: true, render: (_, it) => partiesText(it) },
-          { title: t.created, render: (_, it) => <span className="nowrap">{instant(Number(it.createdAtMs))}</span> },
+          { title: t.created, width: 190, render: (_, it) => <span className="nowrap">{instant(Number(it.createdAtMs))}</span> },
         ]}
       />
       {found.nextPageToken && more && (

@@ -47,7 +47,7 @@ export function HearingTable({ filter, empty }: { filter: MessageInitShape<typeo
                 <>
                   {enumText(HearingKindSchema, it.kind, language)}{" "}
                   {it.publicity === Publicity.NOT_PUBLIC && (
-                    <Tag color="gold" title={it.publicityGround}>
+                    <Tag className="tag-amber" title={it.publicityGround}>
                       {enumText(PublicitySchema, it.publicity, language)}
                     </Tag>
                   )}
@@ -60,7 +60,7 @@ export function HearingTable({ filter, empty }: { filter: MessageInitShape<typeo
             },
             { title: t.state, render: (_, it) => <HearingStateTag hearing={it} /> },
             { title: t.takes, render: (_, it) => <TakeLinks hearing={it} /> },
-            { render: (_, it) => <HearingActions hearing={it} /> },
+            { title: t.actions, render: (_, it) => <HearingActions hearing={it} /> },
           ]}
         />
       )}

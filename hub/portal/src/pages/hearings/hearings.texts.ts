@@ -32,6 +32,7 @@ export const texts = defineTexts({
     required: "必填",
     order: "结束须晚于开始",
     waits: "等待前一场结束",
+    actions: "操作",
   },
   en: {
     title: "List",
@@ -64,5 +65,6 @@ export const texts = defineTexts({
     required: "required",
     order: "the end must lie after the beginning",
     waits: "waits for the one before",
+    actions: "Actions",
   },
 });

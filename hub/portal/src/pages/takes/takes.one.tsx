@@ -12,6 +12,7 @@ import {
 import { Table } from "antd";
 import { useState } from "react";
 import { useParams } from "react-router";
+import type { Player } from "../../media/player.ts";
 import { mayCall, useUser } from "../../session.tsx";
 import { useAsk, useWatch } from "../../ui/asking.ts";
 import { useCommand } from "../../ui/command.ts";
@@ -22,7 +23,7 @@ import { clockText, useInstant } from "../../ui/times.ts";
 import { Title } from "../../ui/title.tsx";
 import { CaseLinks } from "../cases/cases.parts.tsx";
 import { useRoomNames } from "../rooms/rooms.parts.tsx";
-import { TakePlayer } from "./takes.player.tsx";
+import { startPlayer, TakePlayer } from "./takes.player.tsx";
 import { CopiesText, TakeStateTag } from "./takes.parts.tsx";
 import { texts } from "./takes.texts.ts";
 import "./take.css";
@@ -38,7 +39,7 @@ export function TakeOne() {
         {(take) => (
           <>
             <TakeTitle take={take} />
-            <Playing take={take} />
+            <Playing key={take.id} take={take} />
             <TrackTable take={take} />
           </>
         )}
@@ -85,12 +86,15 @@ function TakeCases({ take }: { take: Take }) {
 function Playing({ take }: { take: Take }) {
   const t = useTexts(texts);
   const play = useCommand(TakesService.method.playTake);
-  const [mediaBase, setMediaBase] = useState<string>();
-  const begin = async (answer: ReturnType<typeof play.run>) => setMediaBase((await answer)?.mediaBase);
-  if (mediaBase !== undefined)
+  const [playing, setPlaying] = useState<{ mediaBase: string; player: Player }>();
+  const begin = async (answer: ReturnType<typeof play.run>) => {
+    const granted = await answer;
+    if (granted) setPlaying({ mediaBase: granted.mediaBase, player: startPlayer(take) });
+  };
+  if (playing)
     return (
       <>
-        <TakePlayer key={take.id} take={take} mediaBase={mediaBase} />
+        <TakePlayer take={take} {...playing} />
         <ReadingCopyLine take={take} />
       </>
     );

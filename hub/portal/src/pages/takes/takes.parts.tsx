@@ -51,12 +51,12 @@ export function TakeTable({ filter, empty }: { filter: MessageInitShape<typeof L
   );
 }
 
-const colours: Partial<Record<TakeState, string>> = { [TakeState.RECORDING]: "green", [TakeState.PAUSED]: "blue" };
+const colours: Partial<Record<TakeState, string>> = { [TakeState.RECORDING]: "tag-green", [TakeState.PAUSED]: "tag-blue" };
 
 export function TakeStateTag({ state }: { state: TakeState }) {
   const language = useLanguage();
   return (
-    <Tag color={colours[state] ?? "default"} data-testid="take-state" data-state={TakeState[state]}>
+    <Tag className={colours[state] ?? ""} data-testid="take-state" data-state={TakeState[state]}>
       {enumText(TakeStateSchema, state, language)}
     </Tag>
   );

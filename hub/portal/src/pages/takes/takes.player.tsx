@@ -1,62 +1,64 @@
 import { TrackKind } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
 import { type Take, TakeState, type TrackInfo } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
-import { useEffect, useEffectEvent, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { pageClock } from "../../clock.ts";
 import { Player, type Skip } from "../../media/player.ts";
-import type { TrackSource } from "../../media/track-player.ts";
 import { useKeys } from "../../ui/keys.ts";
 import { useTexts } from "../../ui/language.ts";
-import { Controls } from "./takes.controls.tsx";
+import { Controls, playerKeys } from "./takes.controls.tsx";
 import { Mixer, type Mix } from "./takes.mixer.tsx";
 import { texts } from "./takes.texts.ts";
 import { MarksAndGaps, Timeline } from "./takes.timeline.tsx";
 
-const rates = [0.5, 1, 1.5, 2, 4];
-const frameS = 0.04;
+/** A player for a take; made when somebody presses play, which is also when a browser lets a page sound. */
+export function startPlayer(take: Take): Player {
+  const player = new Player(pageClock, known(take));
+  player.play(true);
+  return player;
+}
 
 /** Plays a take: every camera and microphone an element of its own, all held to one page time. */
-export function TakePlayer({ take, mediaBase }: { take: Take; mediaBase: string }) {
-  const elements = useRef(new Map<number, HTMLMediaElement>());
-  const [player, setPlayer] = useState<Player>();
-  const tracks = take.tracks;
-  const codecOf = useEffectEvent((trackNumber: number, mapUri: string) => codecIn(take, trackNumber, mapUri));
-  const start = useEffectEvent(() => {
-    const played = tracks.flatMap((track) => {
-      const element = elements.current.get(track.number);
-      return element
-        ? [{ number: track.number, element, source: sourceOf(take, track, mediaBase, (uri) => codecOf(track.number, uri)) }]
-        : [];
-    });
-    return new Player({ clock: pageClock, running: take.state !== TakeState.ENDED, tracks: played });
-  });
-  useEffect(() => {
-    const made = start();
-    setPlayer(made);
-    return () => made.close();
-  }, []);
-  useEffect(() => {
-    player?.know({ running: take.state !== TakeState.ENDED, lengthS: Number(take.lengthUs) / 1e6, skips: pausesOf(take) });
-  }, [player, take]);
-  const attach = (number: number) => (element: HTMLMediaElement | null) => {
-    if (element) elements.current.set(number, element);
-  };
+export function TakePlayer({ take, player, mediaBase }: { take: Take; player: Player; mediaBase: string }) {
   const [big, setBig] = useState<number>();
+  useEffect(() => () => player.close(), [player]);
+  useEffect(() => player.know(known(take)), [player, take]);
   return (
     <div className="player" data-testid="player">
-      {tracks
+      {take.tracks
         .filter((it) => it.kind === TrackKind.AUDIO)
         .map((it) => (
-          <audio key={it.id} ref={attach(it.number)} data-testid={`mic-${it.id}`} />
+          <TrackElement key={it.id} take={take} track={it} player={player} mediaBase={mediaBase} />
         ))}
-      <Cameras take={take} attach={attach} big={big} choose={setBig} player={player} />
-      {player && <PlayerDesk take={take} player={player} choose={setBig} />}
+      <Cameras take={take} big={big} choose={setBig} player={player} mediaBase={mediaBase} />
+      <PlayerDesk take={take} player={player} choose={setBig} />
     </div>
   );
 }
 
-/** Controls, timeline and mixer below the pictures. */
+interface TrackElementProps {
+  take: Take;
+  track: TrackInfo;
+  player: Player;
+  mediaBase: string;
+}
+
+/** The media element of one track, fed by the player while it stands. */
+function TrackElement({ take, track, player, mediaBase }: TrackElementProps) {
+  const element = useRef<HTMLVideoElement>(null);
+  const video = track.kind === TrackKind.VIDEO;
+  const playlistUrl = track.playlist || `${mediaBase}/${track.id}/index.m3u8`;
+  const zeroMs = Number(take.startedAtMs);
+  useEffect(() => {
+    if (element.current) return player.attach(track.number, element.current, { playlistUrl, zeroMs, kind: video ? "video" : "audio" });
+  }, [player, track.number, playlistUrl, zeroMs, video]);
+  if (!video) return <audio ref={element} data-testid={`mic-${track.id}`} />;
+  return (
+    <video ref={element} muted playsInline disablePictureInPicture data-testid={`cam-${track.id}`} aria-label={track.label || track.id} />
+  );
+}
+
+/** Controls, timeline and mixer below the pictures, and the keys for all of it. */
 function PlayerDesk({ take, player, choose }: { take: Take; player: Player; choose: (number: number) => void }) {
-  const state = useSyncExternalStore(player.subscribe, player.snapshot);
   const cameras = take.tracks.filter((it) => it.kind === TrackKind.VIDEO);
   const microphones = take.tracks.filter((it) => it.kind === TrackKind.AUDIO);
   const [mix, setMix] = useState<Mix>({});
@@ -67,52 +69,32 @@ function PlayerDesk({ take, player, choose }: { take: Take; player: Player; choo
   const allMuted = microphones.every((it) => mix[it.number]?.muted);
   const muteAll = () =>
     changeMix(Object.fromEntries(microphones.map((it) => [it.number, { volume: 1, ...mix[it.number], muted: !allMuted }])));
-  const act = {
-    toggle: () => player.play(!state.playing),
-    seek: (atS: number) => player.seek(atS),
-    by: (s: number) => player.seek(player.snapshot().atS + s),
-    setRate: (rate: number) => player.setRate(rate),
-    slower: () => player.setRate(rates.findLast((it) => it < state.rate) ?? rates[0]!),
-    faster: () => {
-      if (state.playing) player.setRate(rates.find((it) => it > state.rate) ?? rates.at(-1)!);
-      else player.play(true);
-    },
-  };
   useKeys({
-    " ": act.toggle,
-    k: () => player.play(false),
-    j: act.slower,
-    l: act.faster,
-    arrowleft: () => act.by(-10),
-    arrowright: () => act.by(10),
-    ",": () => act.by(-frameS),
-    ".": () => act.by(frameS),
+    ...playerKeys(player),
     m: muteAll,
     ...Object.fromEntries(cameras.slice(0, 9).map((it, index) => [String(index + 1), () => choose(it.number)])),
   });
   return (
     <>
-      <Controls state={state} rates={rates} act={act} />
-      <Timeline take={take} state={state} seek={act.seek} />
+      <Controls player={player} />
+      <Timeline take={take} player={player} />
       <div className="below">
         <Mixer microphones={microphones} mix={mix} change={changeMix} muteAll={muteAll} allMuted={allMuted} />
-        <MarksAndGaps take={take} seek={act.seek} />
+        <MarksAndGaps take={take} player={player} />
       </div>
     </>
   );
 }
 
-type Attach = (number: number) => (element: HTMLMediaElement | null) => void;
-
 interface CamerasProps {
   take: Take;
-  attach: Attach;
   big: number | undefined;
   choose: (number: number) => void;
-  player: Player | undefined;
+  player: Player;
+  mediaBase: string;
 }
 
-function Cameras({ take, attach, big, choose, player }: CamerasProps) {
+function Cameras({ take, big, choose, player, mediaBase }: CamerasProps) {
   const cameras = take.tracks.filter((it) => it.kind === TrackKind.VIDEO);
   const chosen = big ?? cameras[0]?.number;
   return (
@@ -127,16 +109,9 @@ function Cameras({ take, attach, big, choose, player }: CamerasProps) {
           onClick={() => choose(it.number)}
         >
           <figure className="picture">
-            <video
-              ref={attach(it.number)}
-              muted
-              playsInline
-              disablePictureInPicture
-              data-testid={`cam-${it.id}`}
-              aria-label={it.label || it.id}
-            />
+            <TrackElement take={take} track={it} player={player} mediaBase={mediaBase} />
             <figcaption>{it.label || it.id}</figcaption>
-            {player && <Absent player={player} number={it.number} />}
+            <Absent player={player} number={it.number} />
           </figure>
         </button>
       ))}
@@ -156,12 +131,12 @@ function Absent({ player, number }: { player: Player; number: number }) {
   );
 }
 
-function sourceOf(take: Take, track: TrackInfo, mediaBase: string, codecOf: (mapUri: string) => string): TrackSource {
+function known(take: Take) {
   return {
-    playlistUrl: track.playlist || `${mediaBase}/${track.id}/index.m3u8`,
-    kind: track.kind === TrackKind.VIDEO ? "video" : "audio",
-    zeroMs: Number(take.startedAtMs),
-    codecOf,
+    running: take.state !== TakeState.ENDED,
+    lengthS: Number(take.lengthUs) / 1e6,
+    skips: pausesOf(take),
+    codecOf: (track: number, mapUri: string) => codecIn(take, track, mapUri),
   };
 }
 

@@ -1,7 +1,8 @@
 import { GapCauseSchema, InterruptionReasonSchema } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
 import type { GapInfo, Take, TrackInfo } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
 import { Button } from "antd";
-import type { PlayerState } from "../../media/player.ts";
+import { useSyncExternalStore } from "react";
+import type { Player } from "../../media/player.ts";
 import { enumText, useLanguage, useTexts } from "../../ui/language.ts";
 import { clockText } from "../../ui/times.ts";
 import { markText } from "./takes.marks.ts";
@@ -11,12 +12,12 @@ const seconds = (us: bigint) => Number(us) / 1e6;
 
 interface TimelineProps {
   take: Take;
-  state: PlayerState;
-  seek: (atS: number) => void;
+  player: Player;
 }
 
 /** The whole take from left to right: a line for each track, pauses across all, marks on top. A slider for keys and pointer alike. */
-export function Timeline({ take, state, seek }: TimelineProps) {
+export function Timeline({ take, player }: TimelineProps) {
+  const state = useSyncExternalStore(player.subscribe, player.snapshot);
   const t = useTexts(texts);
   const language = useLanguage();
   const lengthS = Math.max(seconds(take.lengthUs), state.endS, 1);
@@ -33,7 +34,7 @@ export function Timeline({ take, state, seek }: TimelineProps) {
             title={`${clockText(seconds(it.atUs))} ${markText(it.type, language)} ${it.text}`}
             aria-label={`${markText(it.type, language)} ${it.text}`}
             data-testid={`timeline-mark-${it.type}`}
-            onClick={() => seek(seconds(it.atUs))}
+            onClick={() => player.seek(seconds(it.atUs))}
           />
         ))}
       </div>
@@ -68,7 +69,7 @@ export function Timeline({ take, state, seek }: TimelineProps) {
         aria-label={t.timeline}
         aria-valuetext={clockText(state.atS)}
         data-testid="seek"
-        onChange={(event) => seek(Number(event.target.value))}
+        onChange={(event) => player.seek(Number(event.target.value))}
         // The page's own arrow keys move by 10 s; the slider's would move by frames.
         onKeyDown={(event) => event.key.startsWith("Arrow") && event.preventDefault()}
       />
@@ -103,7 +104,7 @@ function TrackLine({ track, gaps, lengthS, place }: TrackLineProps) {
 }
 
 /** The same in words: where marks and gaps lie and why. */
-export function MarksAndGaps({ take, seek }: { take: Take; seek: (atS: number) => void }) {
+export function MarksAndGaps({ take, player }: TimelineProps) {
   const t = useTexts(texts);
   const language = useLanguage();
   const label = (number: number) => {
@@ -115,7 +116,7 @@ export function MarksAndGaps({ take, seek }: { take: Take; seek: (atS: number) =
       .map((it) => `${enumText(GapCauseSchema, it.cause, language)} ${(seconds(it.toUs) - seconds(it.fromUs)).toFixed(2)} s`)
       .join(" · ");
   const jump = (us: bigint, text: string) => (
-    <Button type="link" size="small" onClick={() => seek(seconds(us))}>
+    <Button type="link" size="small" onClick={() => player.seek(seconds(us))}>
       {clockText(seconds(us))} {text}
     </Button>
   );
