@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { inside } from "@xiezhi/base/files.ts";
+import type { SegmentModel, TrackModel } from "@xiezhi/ledger/model.ts";
 import { takeFolder } from "./spool/take-folder.ts";
 
 /** Where the files of a take lie that prove and play it: in a spool, in a hub's store, in an export (FORMAT.md). */
@@ -44,4 +45,9 @@ export function freeBox(bytes: number): Buffer {
   box.writeUInt32BE(bytes, 0);
   box.write("free", 4, "latin1");
   return box;
+}
+
+/** Those that must exist: a segment of which every parcel is lost need not. */
+export function storedSegments(track: TrackModel): SegmentModel[] {
+  return track.segments.filter(({ lostParcels, firstSequence, lastSequence }) => lostParcels.length <= lastSequence - firstSequence);
 }

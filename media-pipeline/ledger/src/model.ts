@@ -236,7 +236,7 @@ export class TakeModelBuilder {
   private lose(number: number, sequence: number, why: LostParcel["why"]): boolean {
     const track = this.byNumber.get(number);
     const place = this.places.get(number)?.at(sequence);
-    const segment = track?.segments.findLast((it) => it.firstSequence <= sequence && sequence <= it.lastSequence);
+    const segment = track && segmentWith(track.segments, sequence);
     if (!track || !place || !segment) return false;
     if (segment.lostParcels.some((lost) => lost.sequence === sequence)) return true;
     segment.lostParcels.push({ sequence, ...place, why });
@@ -247,6 +247,18 @@ export class TakeModelBuilder {
     segment.durationTicks -= place.durationTicks;
     return true;
   }
+}
+
+/** Sequences grow from segment to segment. */
+function segmentWith(segments: readonly SegmentModel[], sequence: number): SegmentModel | undefined {
+  let [from, to] = [0, segments.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((segments[middle] as SegmentModel).lastSequence < sequence) from = middle + 1;
+    else to = middle;
+  }
+  const found = segments[from];
+  return found && found.firstSequence <= sequence ? found : undefined;
 }
 
 const FACTS = 3;

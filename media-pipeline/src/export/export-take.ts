@@ -9,7 +9,7 @@ import { digestOfFile } from "../file-digest.ts";
 import { readEntries } from "../ledger-file.ts";
 import { writeStretchMp4 } from "../mp4/stretch-mp4.ts";
 import { checkEd25519, sha256 } from "../signing.ts";
-import { freeBox, type TakeFiles, takeFilesIn } from "../take-files.ts";
+import { freeBox, storedSegments, type TakeFiles, takeFilesIn } from "../take-files.ts";
 import { MANIFEST, type Manifest, manifestFacts, stretchFile } from "./manifest.ts";
 
 const errors = defineErrors("EXPORT", {
@@ -93,7 +93,7 @@ function signedSize(from: TakeFiles, keyLine: string): number {
 
 async function copyTrack(from: TakeFiles, to: TakeFiles, track: TrackModel): Promise<void> {
   for (const { stretch } of track.stretches) await copyInto(from.header(track.id, stretch), to.header(track.id, stretch), track.id);
-  for (const segment of stored(track)) {
+  for (const segment of storedSegments(track)) {
     const source = from.segment(track.id, segment.segment);
     const target = to.segment(track.id, segment.segment);
     await copyInto(source, target, track.id);
@@ -131,16 +131,11 @@ async function writeTrackMp4s(to: string, files: TakeFiles, track: TrackModel): 
   const written: string[] = [];
   for (const { stretch } of track.stretches) {
     const file = stretchFile(track.id, stretch);
-    const segments = stored(track).filter((segment) => segment.stretch === stretch);
+    const segments = storedSegments(track).filter((segment) => segment.stretch === stretch);
     if (segments.length === 0) continue;
     await mkdir(dirname(join(to, file)), { recursive: true });
     const paths = segments.map(({ segment }) => files.segment(track.id, segment));
     if (await writeStretchMp4({ header: files.header(track.id, stretch), segments: paths, to: join(to, file) })) written.push(file);
   }
   return written;
-}
-
-/** A segment of which every parcel is lost need not exist anywhere. */
-function stored(track: TrackModel): SegmentModel[] {
-  return track.segments.filter(({ lostParcels, firstSequence, lastSequence }) => lostParcels.length <= lastSequence - firstSequence);
 }

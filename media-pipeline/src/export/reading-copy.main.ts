@@ -17,7 +17,7 @@ export interface ReadingCopyOrder {
 }
 
 export type ReadingCopyAnswer =
-  | { ok: true; bytes: number; sha256: string; seconds: number; tracks: number }
+  | { ok: true; bytes: number; sha256: string; seconds: number; tracks: number; missingSegments: number }
   | { ok: false; reason: string; message: string };
 
 const answer = await answerTo(JSON.parse(await text(process.stdin)) as ReadingCopyOrder);

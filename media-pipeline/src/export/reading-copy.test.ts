@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,6 +56,19 @@ test("each microphone is heard at its take time: late, after a gap, after a paus
     assert.ok(Math.abs((spans[at]?.[0] ?? 0) - wanted) < 0.06, JSON.stringify(spans));
     assert.ok(Math.abs((spans[at]?.[1] ?? 0) - wanted - 1) < 0.06, JSON.stringify(spans));
   }
+});
+
+test("what was not there is counted; what can't be read is no silence", async () => {
+  const take = await makeTake(join(root, "part"), {
+    tracks: [{ id: "mic", kind: "audio" }],
+    seconds: 35,
+    media: await realMedia(35, { 1: 1 }),
+  });
+  rmSync(take.files.segment("mic", 1));
+  assert.equal((await makeReadingCopy(take.files, join(root, "part.m4a"))).missingSegments, 1);
+  mkdirSync(take.files.segment("mic", 1));
+  await assert.rejects(makeReadingCopy(take.files, join(root, "unread.m4a")), { reason: "READING_COPY_FAILED" });
+  assert.equal(existsSync(join(root, "unread.m4a")), false);
 });
 
 test("the program answers in JSON, and leaves nothing behind when it fails", async () => {

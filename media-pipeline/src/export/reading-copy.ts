@@ -9,7 +9,7 @@ import { defineErrors } from "@xiezhi/protos/errors.ts";
 import { digestOfFile } from "../file-digest.ts";
 import { readEntries } from "../ledger-file.ts";
 import { walkChunks } from "../mp4/walker.ts";
-import type { TakeFiles } from "../take-files.ts";
+import { storedSegments, type TakeFiles } from "../take-files.ts";
 
 const errors = defineErrors("READING_COPY", {
   silent: (takeId: string) => ({
@@ -28,6 +28,8 @@ export interface ReadingCopy {
   seconds: number;
   /** Microphones that are in it. */
   tracks: number;
+  /** Segments that were not there, and are silent in it: the copy should be made again when they are. */
+  missingSegments: number;
 }
 
 /**
@@ -39,6 +41,7 @@ export async function makeReadingCopy(files: TakeFiles, to: string): Promise<Rea
   const builder = new TakeModelBuilder();
   for (const { entry } of readEntries(files.ledger)) builder.add(entry);
   const { model } = builder;
+  const missing = missingSegments(model, files);
   const streams = soundStreams(model, files);
   if (streams.length === 0) throw errors.silent(model.start?.takeId ?? "");
   const beside = `${to}.new`;
@@ -50,7 +53,7 @@ export async function makeReadingCopy(files: TakeFiles, to: string): Promise<Rea
     await rm(beside, { force: true });
   }
   const tracks = new Set(streams.map(({ track }) => track)).size;
-  return { ...digestOfFile(to), seconds: model.lengthUs / 1e6, tracks };
+  return { ...digestOfFile(to), seconds: model.lengthUs / 1e6, tracks, missingSegments: missing };
 }
 
 /** What one decoder is fed: headers that are alike need only one, whatever stretches they began. */
@@ -79,6 +82,11 @@ function byHeader(track: TrackModel, files: TakeFiles): Map<string, SoundStream>
     else streams.set(sha256, { track: track.number, fromNs: Math.round((fromTicks / track.timescale) * 1e9), files: [header, ...here] });
   }
   return streams;
+}
+
+function missingSegments(model: TakeModel, files: TakeFiles): number {
+  const sounds = model.tracks.filter(({ kind }) => kind === "audio");
+  return sounds.flatMap((track) => storedSegments(track).filter(({ segment }) => !existsSync(files.segment(track.id, segment)))).length;
 }
 
 /** Undefined: no chunk is there. */
@@ -111,20 +119,26 @@ async function mix(streams: readonly SoundStream[], to: string): Promise<void> {
     cwd: dirname(to),
     stdio: ["ignore", "ignore", "pipe", ...streams.map(() => "pipe" as const)],
   });
-  const ended = endOf(child);
-  const feeds = streams.map((stream, at) => feed(stream, child.stdio[FIRST_DESCRIPTOR + at] as Writable));
-  await ended;
-  await Promise.allSettled(feeds);
+  const feeds = Promise.allSettled(streams.map((stream, at) => feed(stream, child.stdio[FIRST_DESCRIPTOR + at] as Writable)));
+  await endOf(child);
+  for (const fed of await feeds) if (fed.status === "rejected") throw errors.failed(String(fed.reason));
 }
 
-async function feed({ files }: SoundStream, input: Writable): Promise<void> {
-  // A decoder that died says why by itself; what can't be written to it is no second failure.
+/** What a decoder that died can't be given any more: it says why by itself. */
+const GONE: ReadonlySet<string | undefined> = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"]);
+
+/** Throws when a file can't be read: a copy that ends early would look like silence. */
+async function feed(stream: SoundStream, input: Writable): Promise<void> {
   input.on("error", () => {});
   try {
-    for (const file of files) await pipeline(createReadStream(file), input, { end: false });
-  } finally {
-    input.end();
+    await pipeline(bytesOf(stream), input);
+  } catch (error) {
+    if (!GONE.has((error as NodeJS.ErrnoException).code)) throw error;
   }
+}
+
+async function* bytesOf({ files }: SoundStream): AsyncGenerator<Buffer> {
+  for (const file of files) yield* createReadStream(file);
 }
 
 const REASON_MAX_CHARACTERS = 2000;

@@ -98,7 +98,8 @@ export class StoredBytes {
   }
 
   private openSegment(track: TrackModel, segment: number): OpenSegment {
-    const expected = track.segments.find((it) => it.segment === segment);
+    const usual = track.segments[segment];
+    const expected = usual?.segment === segment ? usual : track.segments.find((it) => it.segment === segment);
     let descriptor: number | undefined;
     try {
       descriptor = openSync(this.files.segment(track.id, segment), "r");

@@ -45,13 +45,8 @@ export function verifyExport(folder: string, options: VerifyOptions = {}): Verif
   const problems = new Problems();
   const { model, verified } = verify(takeFilesIn(folder), options, problems);
   checkFolder(folder, model, problems);
-  return concluded(verified, problems);
-}
-
-/** The same for a take in a spool or a store, where other files may lie beside. */
-export function verifyTake(files: TakeFiles, options: VerifyOptions = {}): Verified {
-  const problems = new Problems();
-  return concluded(verify(files, options, problems).verified, problems);
+  const list = problems.list.sort((a, b) => (a.atSeconds ?? 0) - (b.atSeconds ?? 0));
+  return { ok: problems.count === 0, ...verified, problems: list, problemsLeftOut: problems.count - list.length };
 }
 
 type Unfinished = Omit<Verified, "ok" | "problems" | "problemsLeftOut">;
@@ -64,6 +59,10 @@ function verify(files: TakeFiles, options: VerifyOptions, problems: Problems): {
   findHoles(model, problems);
   const bytes = checkBytes(files, model, problems);
   const notExamined = [
+    {
+      zh: "MP4 与试听音频是否由这些分段制成：只与未签名的清单核对",
+      en: "whether MP4s and reading copy were made from these segments: they are compared with the unsigned manifest only",
+    },
     {
       zh: "画面与声音的内容，以及设备时钟是否准确",
       en: "what picture and sound show, and whether the room's clock was right",
@@ -84,11 +83,6 @@ function verify(files: TakeFiles, options: VerifyOptions, problems: Problems): {
     notExamined,
   };
   return { model, verified };
-}
-
-function concluded(verified: Unfinished, problems: Problems): Verified {
-  const list = problems.list.sort((a, b) => (a.atSeconds ?? 0) - (b.atSeconds ?? 0));
-  return { ok: problems.count === 0, ...verified, problems: list, problemsLeftOut: problems.count - list.length };
 }
 
 /** One pass over the ledger: form, order, and the root at each signed size. */
