@@ -18,7 +18,7 @@ export function sourceRules(tree: Tree): string[] {
 
 const topFolders = ["protos", "device-drivers", "flows", "media-pipeline", "edge-agent", "hub", "provisioning", "docs", ".ci"];
 const topFiles =
-  /^(README|ARCHITECTURE|CONTRIBUTING|CHANGELOG|SECURITY)\.md$|^LICENSE$|^package(-lock)?\.json$|^(tsconfig|biome|knip)\.json$|^\.(gitignore|gitattributes|npmrc|oxlintrc\.json)$/;
+  /^(README|ARCHITECTURE|CONTRIBUTING|CHANGELOG|SECURITY)\.md$|^LICENSE$|^package(-lock)?\.json$|^(tsconfig|biome)\.json$|^knip\.jsonc$|^\.(gitignore|gitattributes|npmrc|oxlintrc\.json)$/;
 
 function topLevel(paths: string[]): string[] {
   return paths.flatMap((path) => {
