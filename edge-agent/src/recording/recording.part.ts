@@ -7,9 +7,9 @@ import { newId } from "@xiezhi/base/ids.ts";
 import type { Log } from "@xiezhi/base/log.ts";
 import type { Processes } from "@xiezhi/base/processes.ts";
 import { roomKeyName } from "@xiezhi/ledger/checkpoint.ts";
-import type { Signer } from "@xiezhi/ledger/note.ts";
+import { formatVerifierKey, type Signer, verifierOf } from "@xiezhi/ledger/note.ts";
 import type { FromWorker, RecordOrder } from "@xiezhi/media/capture/wire.ts";
-import { openRoomKey } from "@xiezhi/media/signing.ts";
+import { openRoomKey, sha256 } from "@xiezhi/media/signing.ts";
 import { takeFolder } from "@xiezhi/media/spool/take-folder.ts";
 import type { TakeSpoolOptions } from "@xiezhi/media/spool/take-spool.ts";
 import type { InterruptionReason } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
@@ -84,6 +84,7 @@ export class Recording {
   private isWarm = false;
   private busy: "starting" | "ending" | undefined;
   private timer: Timer | undefined;
+  private closed: Promise<void> | undefined;
   private unlock: (() => Promise<void>) | undefined;
 
   constructor(options: RecordingOptions) {
@@ -251,6 +252,12 @@ export class Recording {
     );
   }
 
+  /** The room's public key as a C2SP verifier key line: what its ledgers are signed with. */
+  get verifierKey(): string {
+    if (!this.signer) throw new Error("the recording is not open");
+    return formatVerifierKey(verifierOf(sha256, this.signer));
+  }
+
   /** Takes in the spool that are not marked `uploaded`, oldest first. */
   takes(): readonly SpooledTake[] {
     return [...this.spooled.values()];
@@ -276,7 +283,12 @@ export class Recording {
   }
 
   /** Orderly: workers end and close their files, ledgers are signed. A running take stays open and is gone on with by the next agent. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.closed ??= this.closeAll();
+    return this.closed;
+  }
+
+  private async closeAll(): Promise<void> {
     this.timer?.cancel();
     this.fan.closeAll();
     await this.team.close();
