@@ -29,7 +29,7 @@ export interface Chunk {
   untilUs?: number;
 }
 
-export interface PackagerOptions {
+interface PackagerOptions {
   /** Tick 0, microseconds on the monotonic axis. */
   t0Us: number;
   /** Nothing is placed before it: where a worker before this one ended. Ticks. */

@@ -6,7 +6,7 @@ import { SoundPipeline } from "./pipeline.ts";
 import { type FromCodec, levelsFrame, readSound, SOUND, soundFrame, type ToCodec } from "./wire.ts";
 
 /** Each pipeline holds a thread of the pool. */
-export const STREAMS_MAX = 56;
+const STREAMS_MAX = 56;
 /** avenc_aac gives a first frame that holds nothing but what its window needs before the first sample; frames stand that much late. */
 const ENCODER_DELAY_TICKS = 1024;
 const RATES = { min: 4_000, max: 192_000 };

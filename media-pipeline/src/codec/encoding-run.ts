@@ -24,7 +24,7 @@ interface Piece {
   lostPackets: number;
 }
 
-export interface RunOptions {
+interface RunOptions {
   link: CodecLink;
   rate: number;
   format: SoundFormat;

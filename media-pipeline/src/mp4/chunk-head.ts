@@ -16,7 +16,7 @@ const SAMPLE_BYTES = 16;
 const KEY_FLAGS = 0x02000000;
 const DELTA_FLAGS = 0x01010000;
 
-export interface ChunkFacts {
+interface ChunkFacts {
   /** Counts chunks from 1. */
   sequence: number;
   /** Decode time of the first sample. */

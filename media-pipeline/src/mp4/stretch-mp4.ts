@@ -4,7 +4,7 @@ import { movie, type MovieParts } from "./movie.ts";
 import { SampleTable } from "./sample-table.ts";
 import { type FoundChunk, walkChunks } from "./walker.ts";
 
-export interface StretchFiles {
+interface StretchFiles {
   /** Its initialisation header. */
   header: string;
   /** Its segments, in order. One is in memory at a time. */
@@ -13,7 +13,7 @@ export interface StretchFiles {
   signal?: AbortSignal;
 }
 
-export interface WrittenStretch {
+interface WrittenStretch {
   /** Take time, in ticks of the track. */
   startTicks: number;
   endTicks: number;

@@ -1,6 +1,6 @@
 import { boxesIn, findBox, type FoundBox } from "./boxes.ts";
 
-export interface FoundSample {
+interface FoundSample {
   /** In the bytes that were walked. */
   offset: number;
   bytes: number;

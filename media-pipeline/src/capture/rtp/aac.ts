@@ -26,7 +26,7 @@ export function aacFormat(info: RtspTrackInfo): SoundFormat | undefined {
 }
 
 /** ISO/IEC 14496-3 1.6.2.1, as far as AAC needs it. */
-export function readAudioSpecificConfig(
+function readAudioSpecificConfig(
   config: Buffer,
 ): { objectType: number; sampleRate: number; channels: number; frameSamples: number } | undefined {
   let at = 0;
@@ -70,8 +70,6 @@ function headerBits(fmtp: Readonly<Record<string, string>>): HeaderBits | undefi
  * frames of a packet are one unit. Nothing from outside makes it throw.
  */
 export class AacDepacketizer {
-  /** Frames that were begun and not completed, and packets that made no sense. */
-  droppedUnits = 0;
   private readonly format: SoundFormat;
   private readonly headerBits: HeaderBits;
   private readonly emit: (unit: UntimedUnit) => void;
@@ -139,7 +137,6 @@ export class AacDepacketizer {
   }
 
   private refuse(): void {
-    this.droppedUnits++;
     this.lostPackets = Math.max(1, this.lostPackets);
   }
 

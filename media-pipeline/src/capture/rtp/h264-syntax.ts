@@ -123,7 +123,7 @@ function skipPictureOrder(bits: Bits): void {
 }
 
 /** Its own id and that of the sequence parameter set it belongs to. */
-export function readPps(nal: Buffer): { id: number; spsId: number } | undefined {
+function readPps(nal: Buffer): { id: number; spsId: number } | undefined {
   try {
     const bits = new Bits(nal, 64);
     bits.skip(8);

@@ -19,8 +19,6 @@ export type UntimedUnit = Omit<AccessUnit, "timeUs" | "discontinuity">;
  * bit for bit; parameter sets are left out where the initialisation header has them. Nothing from outside makes it throw.
  */
 export class H264Depacketizer {
-  /** Begun and not handed out, after the first key frame. */
-  droppedUnits = 0;
   private readonly sets = new ParameterSets();
   private readonly emit: (unit: UntimedUnit) => void;
   private readonly bytes = new UnitBytes();
@@ -198,7 +196,6 @@ export class H264Depacketizer {
   }
 
   private drop(): void {
-    if (this.format) this.droppedUnits++;
     this.lostPackets = Math.max(1, this.lostPackets);
     this.damaged = true;
     this.lastEmittedTicks = undefined;

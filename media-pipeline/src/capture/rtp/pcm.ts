@@ -44,7 +44,7 @@ function readL16(payload: Buffer): Samples {
 }
 
 /** One channel out of `channels`, or all of them mixed down; a sample that is not there for all channels is left out. */
-export function oneChannel(samples: Samples, channels: number, channel: number | undefined): Samples {
+function oneChannel(samples: Samples, channels: number, channel: number | undefined): Samples {
   if (channels === 1) return samples;
   const picked = new Int16Array(Math.floor(samples.length / channels));
   for (let index = 0; index < picked.length; index++) {
@@ -66,8 +66,6 @@ export type UntimedSamples = Omit<SampleUnit, "timeUs" | "discontinuity">;
 
 /** RTP payloads of one G.711 or L16 track to samples, for each microphone in it (RFC 3551 clauses 4.5.11, 4.5.14). */
 export class SampleDepacketizer {
-  /** Packets too short to hold a sample of each channel. */
-  droppedUnits = 0;
   private readonly read: (payload: Buffer) => Samples;
   private readonly channels: number;
   private readonly picks: readonly (number | undefined)[];
@@ -90,10 +88,7 @@ export class SampleDepacketizer {
   push(payload: Buffer, ticks: number, _marker: boolean, missing: number, arrivedUs: number): void {
     this.lostPackets += missing;
     const all = this.read(payload);
-    if (all.length < this.channels) {
-      this.droppedUnits++;
-      return;
-    }
+    if (all.length < this.channels) return;
     const { lostPackets } = this;
     this.lostPackets = 0;
     this.emit(

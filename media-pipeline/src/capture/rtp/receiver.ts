@@ -17,20 +17,12 @@ export interface ReceivedTrack {
   channel?: number;
 }
 
-export interface ReceiverOptions {
+interface ReceiverOptions {
   tracks: readonly ReceivedTrack[];
   /** Ready to be stored: H.264 and AAC. */
   onUnit(number: number, unit: AccessUnit): void;
   /** To be encoded first: G.711 and L16. */
   onSamples(number: number, unit: SampleUnit): void;
-}
-
-/** Of one RTSP track, since the connection. */
-export interface ReceiverCounters {
-  packets: number;
-  lostPackets: number;
-  /** Units that were not handed out because packets of theirs were missing or made no sense. */
-  droppedUnits: number;
 }
 
 /**
@@ -47,7 +39,6 @@ export function receives(info: RtspTrackInfo, channel?: number): "passed" | "enc
 }
 
 interface Depacketizer {
-  readonly droppedUnits: number;
   push(payload: Buffer, ticks: number, marker: boolean, missing: number, arrivedUs: number): void;
   reset(): void;
 }
@@ -58,7 +49,6 @@ interface Line {
   depacketizer: Depacketizer;
   time: TakeTime;
   sequence: RtpSequence;
-  packets: number;
   ssrc?: number;
   /** Unwrapped, of the newest packet. */
   ticks?: number;
@@ -95,7 +85,6 @@ export class Receiver {
     if (!line || !isRtp(packet) || rtpPayloadType(packet) !== line.info.payloadType) return;
     const payload = rtpPayload(packet);
     if (!payload) return;
-    line.packets++;
     if (rtpSsrc(packet) !== line.ssrc) this.beginSource(line, rtpSsrc(packet));
     const missing = line.sequence.arrive(rtpSequence(packet));
     if (missing < 0) return;
@@ -114,13 +103,7 @@ export class Receiver {
     TakeTime.align(this.times);
   }
 
-  /** Of an RTSP track by its `info.index`. */
-  counters(index: number): ReceiverCounters {
-    const line = this.lines.get(index);
-    return { packets: line?.packets ?? 0, lostPackets: line?.sequence.lost ?? 0, droppedUnits: line?.depacketizer.droppedUnits ?? 0 };
-  }
-
-  /** The track's last sender report: RTP timestamp unwrapped like `sourceTicks`. */
+  /** The last sender report of an RTSP track, by its `info.index`: RTP timestamp unwrapped like `sourceTicks`. */
   lastReport(index: number): { sourceTicks: number; utcUs: number } | undefined {
     return this.lines.get(index)?.report;
   }
@@ -130,7 +113,7 @@ export class Receiver {
     const depacketizer = this.depacketizer(info, outputs, () => line);
     if (!depacketizer) return;
     const time = new TakeTime(info.clockRate);
-    const line: Line = { info, depacketizer, time, sequence: new RtpSequence(), packets: 0, restarted: false };
+    const line: Line = { info, depacketizer, time, sequence: new RtpSequence(), restarted: false };
     this.lines.set(info.index, line);
     this.times.push(time);
   }
