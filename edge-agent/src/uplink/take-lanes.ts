@@ -36,14 +36,20 @@ export class TakeLanes {
   private take: SpooledTake;
   private read = { index: 0, offset: 0 };
   private readonly pieces = new Map<number, Piece>();
-  /** Waiting pieces by entry index, oldest first; sent from the end. */
+  /** Waiting parcels and headers by entry index, oldest first; sent from the end. */
   private waiting: number[] = [];
+  private waitingHeaders: number[] = [];
   private readonly indexOfParcel = new Map<string, number>();
   private readonly trackIds = new Map<number, string>();
   /** Where in the ledger the next batch is read. */
   private sent = { index: 0, offset: 0 };
   private batchUnderWay: { to: number; notesBytes: number } | undefined;
   private notesAckedBytes = 0;
+  private largestHubSize = 0;
+  /** Pieces in the bytes lane that are not answered yet, and their lengths. */
+  private readonly sending = new Map<number, number>();
+  /** The hub will not have this take; it is asked again later. */
+  refused = false;
 
   constructor(take: SpooledTake) {
     this.takeId = take.takeId;
@@ -54,7 +60,7 @@ export class TakeLanes {
     this.take = take;
   }
 
-  /** A new connection: what was under way may or may not have arrived, so the hub is asked anew. */
+  /** A new entries connection: what was under way may or may not have arrived, so the hub is asked anew. */
   reconnected(): void {
     this.hubSize = undefined;
     this.batchUnderWay = undefined;
@@ -63,22 +69,32 @@ export class TakeLanes {
 
   /** The hub's answer to `open`. */
   opened(size: number, held: readonly { from: bigint; to: bigint }[]): void {
+    if (size < this.largestHubSize) this.forget();
     this.learn();
     for (const { from, to } of held) for (let index = Number(from); index < Number(to); index++) this.settle(index);
     this.hubSize = size;
-    this.waiting = [...this.pieces.keys()].sort((a, b) => a - b);
+    this.largestHubSize = size;
+    const unsent = [...this.pieces.keys()].filter((index) => !this.sending.has(index)).sort((a, b) => a - b);
+    this.waitingHeaders = unsent.filter((index) => this.isHeader(index));
+    this.waiting = unsent.filter((index) => !this.isHeader(index));
   }
 
   /** The hub's answer to a batch. */
   entered(size: number): void {
-    if (this.batchUnderWay) this.notesAckedBytes = this.batchUnderWay.notesBytes;
+    if (this.batchUnderWay?.to === size) this.notesAckedBytes = this.batchUnderWay.notesBytes;
     this.batchUnderWay = undefined;
     this.hubSize = size;
+    this.largestHubSize = Math.max(this.largestHubSize, size);
+  }
+
+  /** It holds entries that are not in this room's ledger: nothing may be sent over them. */
+  get hubIsAhead(): boolean {
+    return this.hubSize !== undefined && this.hubSize > this.take.size;
   }
 
   /** What to send next in the entries lane; undefined when the hub has it all, or has not answered yet. */
   async nextBatch(): Promise<Batch | undefined> {
-    if (this.hubSize === undefined || this.batchUnderWay) return undefined;
+    if (this.hubSize === undefined || this.batchUnderWay || this.hubIsAhead) return undefined;
     this.learn();
     const first = this.hubSize;
     const to = Math.min(first + BATCH_ENTRIES, this.take.size);
@@ -90,17 +106,38 @@ export class TakeLanes {
     return { first, entries, checkpoints: notes.texts };
   }
 
-  /** The newest piece whose entry the hub has; it is under way until `settle` or `again`. */
+  /** What to send next in the bytes lane: headers, which are small and needed to play anything, then the newest parcel. */
   nextPiece(): number | undefined {
     const size = this.hubSize;
     if (size === undefined) return undefined;
-    for (let at = this.waiting.length - 1; at >= 0; at--) {
-      const index = this.waiting[at]!;
-      if (index >= size) continue;
-      this.waiting.splice(at, 1);
-      if (this.pieces.has(index)) return index;
+    for (const queue of [this.waitingHeaders, this.waiting]) {
+      const ready = () => queue.findLastIndex((index) => index < size);
+      for (let at = ready(); at >= 0; at = ready()) {
+        const [index] = queue.splice(at, 1);
+        if (index !== undefined && this.pieces.has(index)) return index;
+      }
     }
     return undefined;
+  }
+
+  /** Sent, and not yet answered. Returns its length. */
+  underWay(index: number, bytes: number): number {
+    this.sending.set(index, bytes);
+    return bytes;
+  }
+
+  /** Answered. Returns the bytes that are no longer under way. */
+  landed(index: number): number {
+    const bytes = this.sending.get(index) ?? 0;
+    this.sending.delete(index);
+    return bytes;
+  }
+
+  /** The bytes connection is lost, and with it the answers. */
+  bytesLost(): void {
+    const lost = [...this.sending.keys()];
+    this.sending.clear();
+    for (const index of lost) this.again(index);
   }
 
   isHeader(index: number): boolean {
@@ -132,9 +169,10 @@ export class TakeLanes {
 
   /** To be sent again. */
   again(index: number): void {
-    if (!this.pieces.has(index) || this.waiting.includes(index)) return;
-    this.waiting.push(index);
-    this.waiting.sort((a, b) => a - b);
+    const queue = this.queueOf(index);
+    if (!this.pieces.has(index) || this.sending.has(index) || queue.includes(index)) return;
+    queue.push(index);
+    queue.sort((a, b) => a - b);
   }
 
   /** Pieces that the hub does not hold, and when the oldest of them was entered (UTC ms). */
@@ -148,6 +186,13 @@ export class TakeLanes {
   async isWhole(): Promise<boolean> {
     if (!this.take.ended || this.hubSize !== this.take.size || this.batchUnderWay || this.pieces.size > 0) return false;
     return (await stat(takeFilesIn(this.take.folder).checkpoints)).size <= this.notesAckedBytes;
+  }
+
+  /** The hub has less than it had: what it once said to hold is no longer believed. */
+  private forget(): void {
+    this.read = { index: 0, offset: 0 };
+    this.pieces.clear();
+    this.indexOfParcel.clear();
   }
 
   /** Reads what the ledger has got since. */
@@ -181,7 +226,11 @@ export class TakeLanes {
 
   private add(index: number, piece: Piece): void {
     this.pieces.set(index, piece);
-    this.waiting.push(index);
+    this.queueOf(index).push(index);
+  }
+
+  private queueOf(index: number): number[] {
+    return this.isHeader(index) ? this.waitingHeaders : this.waiting;
   }
 
   private *entriesFrom(first: number, to: number): Generator<StoredEntry> {

@@ -1,20 +1,27 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "@xiezhi/base/clock.ts";
 import type { Log } from "@xiezhi/base/log.ts";
-import { isXiezhiError } from "@xiezhi/protos/errors.ts";
-import { UplinkService } from "@xiezhi/protos/gen/xiezhi/media/v1/media_pb.js";
+import { isTransient, isXiezhiError } from "@xiezhi/protos/errors.ts";
+import type { SendEntriesRequestSchema, SendParcelsRequestSchema } from "@xiezhi/protos/gen/xiezhi/media/v1/media_pb.js";
 import type { CentralCopy } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
 import { CallDialer } from "@xiezhi/rpc/call.ts";
-import { type Client, clientOf, type Link, type LinkTls, openLink } from "@xiezhi/rpc/client.ts";
+import { type LinkTls, openLink } from "@xiezhi/rpc/client.ts";
 import type { Door, Implementation } from "@xiezhi/rpc/service.ts";
 import type { SpooledTake } from "../recording/recording.model.ts";
+import { Lane, type LaneOptions, type Turn } from "./lane.ts";
 import { TakeLanes } from "./take-lanes.ts";
 
+type EntriesRequest = MessageInitShape<typeof SendEntriesRequestSchema>;
+type ParcelsRequest = MessageInitShape<typeof SendParcelsRequestSchema>;
+type Connection = Parameters<LaneOptions["session"]>[0];
+
 const PING_MS = 2_000;
-const BACK_OFF_MS = { first: 250, most: 5_000 };
 /** Bytes under way in the bytes lane: enough to fill a fast link, little enough that the newest parcel soon has its turn. */
-const WINDOW_BYTES = 4 * 1024 * 1024;
+const WINDOW_BYTES = 4 << 20;
 /** What the hub could not take now is tried again after this. */
 const AGAIN_MS = 1_000;
+/** A take that the hub refuses, and bytes that the spool can't give, are tried again after this. */
+const MUCH_LATER_MS = 30_000;
 /** Signatures and ended takes are looked for this often, whatever was told. */
 const LOOK_EACH_MS = 1_000;
 
@@ -36,23 +43,44 @@ export interface UplinkOptions {
   door: Door;
 }
 
-/** The room's links to the hub: entries in order, bytes newest first, and two connections over which the hub calls. Nothing of it can stop a recording. */
+/**
+ * The room's links to the hub: entries in order, bytes newest first, and two connections over which the hub calls. Each is a
+ * connection of its own and comes back by itself; nothing of it can stop a recording.
+ */
 export class Uplink {
   private readonly options: UplinkOptions;
+  private readonly lanes: { entries: Lane; bytes: Lane };
   private dialers: CallDialer[] = [];
-  private readonly lanes = new Map<string, TakeLanes>();
-  private readonly stopping = new AbortController();
+  private readonly takes = new Map<string, TakeLanes>();
   private readonly listeners = new Set<() => void>();
   private connected = false;
   private sinceMs: number;
-  private nudge: () => void = () => {};
-  private running: Promise<void> | undefined;
   private unsubscribe: (() => void) | undefined;
-  private timer: Timer | undefined;
+  private readonly timers = new Set<Timer>();
 
   constructor(options: UplinkOptions) {
+    const { clock, log, hub } = options;
     this.options = options;
-    this.sinceMs = options.clock.nowMs();
+    this.sinceMs = clock.nowMs();
+    const dial = () => openLink(hub, { pingIntervalMs: PING_MS, pingTimeoutMs: PING_MS });
+    this.lanes = {
+      entries: new Lane({
+        name: "entries",
+        clock,
+        log,
+        dial,
+        session: (connection) => this.sendEntries(connection),
+        ended: (error) => this.entriesEnded(error),
+      }),
+      bytes: new Lane({
+        name: "bytes",
+        clock,
+        log,
+        dial,
+        session: (connection) => this.sendBytes(connection),
+        ended: () => this.bytesEnded(),
+      }),
+    };
   }
 
   /** Begins to send, and to be called: `serve` is what the hub may call over the connections that the room dials. */
@@ -63,17 +91,16 @@ export class Uplink {
     );
     for (const dialer of this.dialers) dialer.start();
     this.unsubscribe = takes.onEntries(() => this.nudge());
-    this.timer = clock.every(LOOK_EACH_MS, () => this.nudge());
-    this.running = this.run();
+    this.timers.add(clock.every(LOOK_EACH_MS, () => this.nudge()));
+    this.lanes.entries.start();
+    this.lanes.bytes.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping.abort(new Error("shutting down"));
     this.unsubscribe?.();
-    this.timer?.cancel();
-    this.nudge();
     for (const dialer of this.dialers) dialer.stop();
-    await this.running;
+    await Promise.all([this.lanes.entries.stop(), this.lanes.bytes.stop()]);
+    for (const timer of this.timers) timer.cancel();
   }
 
   /** How much of what the room holds is at the hub too. */
@@ -81,8 +108,8 @@ export class Uplink {
     const now = this.options.clock.nowMs();
     let pieces = 0;
     let oldestMs = now;
-    for (const lanes of this.takeLanes()) {
-      const behind = lanes.behind();
+    for (const take of this.takeLanes()) {
+      const behind = take.behind();
       pieces += behind.pieces;
       oldestMs = Math.min(oldestMs, behind.oldestMs ?? now);
     }
@@ -102,157 +129,148 @@ export class Uplink {
     return () => this.listeners.delete(listener);
   }
 
-  private async run(): Promise<void> {
-    const { clock, log, hub } = this.options;
-    let backOffMs = BACK_OFF_MS.first;
-    while (!this.stopping.signal.aborted) {
-      const link = openLink(hub, { maxMessageBytes: 4 << 20, pingIntervalMs: PING_MS, pingTimeoutMs: PING_MS });
-      try {
-        await this.session(link);
-      } catch (error) {
-        const why = isXiezhiError(error) ? error.reason : String(error);
-        if (!this.stopping.signal.aborted) log.info({ why }, "uplink lost");
-      } finally {
-        link.close();
-      }
-      if (this.connected) backOffMs = BACK_OFF_MS.first;
-      this.tell(false);
-      await clock.sleep(backOffMs, this.stopping.signal).catch(() => {});
-      backOffMs = Math.min(backOffMs * 2, BACK_OFF_MS.most);
-    }
+  private nudge(): void {
+    this.lanes.entries.nudge();
+    this.lanes.bytes.nudge();
   }
 
-  /** Both lanes over one connection, until either ends. */
-  private async session(link: Link): Promise<void> {
-    const over = new AbortController();
-    const signal = AbortSignal.any([over.signal, this.stopping.signal]);
-    for (const lanes of this.lanes.values()) lanes.reconnected();
-    const client = clientOf(UplinkService, link);
-    const entries = new Turn(signal);
-    const bytes = new Turn(signal);
-    this.nudge = () => {
-      entries.wake();
-      bytes.wake();
-    };
-    const ending = (lane: Promise<void>) => lane.finally(() => over.abort(new Error("the other lane has ended")));
-    const results = await Promise.allSettled([
-      ending(this.entriesLane(client, entries, signal)),
-      ending(this.bytesLane(client, bytes, signal)),
-    ]);
-    for (const result of results) if (result.status === "rejected" && !over.signal.aborted) throw result.reason;
-    for (const result of results) if (result.status === "rejected") throw result.reason;
-  }
-
-  private async entriesLane(client: Client<typeof UplinkService>, turn: Turn, signal: AbortSignal): Promise<void> {
-    const opened = new Set<string>();
-    const requests = async function* (this: Uplink) {
-      for (; !signal.aborted; await turn.next()) {
-        for (const lanes of this.takeLanes()) {
-          if (!opened.has(lanes.takeId)) {
-            opened.add(lanes.takeId);
-            yield { what: { case: "open" as const, value: { takeId: lanes.takeId, verifierKey: this.options.verifierKey } } };
-          }
-          const batch = await lanes.nextBatch();
-          if (batch)
-            yield {
-              what: {
-                case: "batch" as const,
-                value: {
-                  ...batch,
-                  takeId: lanes.takeId,
-                  first: BigInt(batch.first),
-                  checkpoints: batch.checkpoints.map((note) => Buffer.from(note)),
-                },
-              },
-            };
-        }
-      }
-    };
-    // Something to hear even with no take at all: a stream whose headers have come is a link that lives.
-    const answers = client.sendEntries(requests.call(this), { signal, onHeader: () => this.tell(true) });
-    for await (const { takeId, size, held } of answers) {
+  private async sendEntries({ client, turn, signal, up }: Connection): Promise<void> {
+    for (const take of this.takes.values()) take.reconnected();
+    const alive = () => {
+      up();
       this.tell(true);
-      const lanes = this.lanes.get(takeId);
-      if (!lanes) continue;
-      if (lanes.hubSize === undefined) lanes.opened(Number(size), held);
-      else lanes.entered(Number(size));
-      await this.finishIfWhole(lanes);
+    };
+    // The stream's headers come also with no take at all: a link that lives.
+    for await (const { takeId, size, held } of client.sendEntries(this.entriesRequests(turn, signal), { signal, onHeader: alive })) {
+      alive();
+      const take = this.takes.get(takeId);
+      if (!take) continue;
+      if (take.hubSize === undefined) take.opened(Number(size), held);
+      else take.entered(Number(size));
+      if (take.hubIsAhead) this.refusedTake(take, "the hub has entries that this room has lost");
+      await this.finishIfWhole(take);
       this.nudge();
     }
   }
 
-  private async bytesLane(client: Client<typeof UplinkService>, turn: Turn, signal: AbortSignal): Promise<void> {
-    const underWay = new Map<string, number>();
-    let windowBytes = 0;
-    const landed = (takeId: string, index: number) => {
-      const key = `${takeId} ${index}`;
-      windowBytes -= underWay.get(key) ?? 0;
-      underWay.delete(key);
-    };
-    const requests = async function* (this: Uplink) {
-      for (; !signal.aborted; await turn.next()) {
-        for (let next = this.nextPiece(); windowBytes < WINDOW_BYTES && next; next = this.nextPiece()) {
-          const { lanes, index } = next;
-          const isHeader = lanes.isHeader(index);
-          const data = await lanes.bytesOf(index).catch((error: unknown) => this.unreadable(lanes, index, error));
-          if (!data) continue;
-          underWay.set(`${lanes.takeId} ${index}`, data.length);
-          windowBytes += data.length;
-          const what = isHeader ? { case: "header" as const, value: BigInt(index) } : { case: "parcel" as const, value: BigInt(index) };
-          yield { takeId: lanes.takeId, what, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
-          if (windowBytes >= WINDOW_BYTES) break;
+  private async *entriesRequests(turn: Turn, signal: AbortSignal): AsyncGenerator<EntriesRequest> {
+    const opened = new Set<string>();
+    for (; !signal.aborted; await turn.next())
+      for (const take of this.takeLanes()) {
+        const { takeId } = take;
+        if (take.refused) continue;
+        if (!opened.has(takeId)) {
+          opened.add(takeId);
+          yield { what: { case: "open", value: { takeId, verifierKey: this.options.verifierKey } } };
         }
+        const batch = await take.nextBatch();
+        if (!batch) continue;
+        const checkpoints = batch.checkpoints.map((note) => Buffer.from(note));
+        yield { what: { case: "batch", value: { takeId, first: BigInt(batch.first), entries: batch.entries, checkpoints } } };
       }
-    };
-    for await (const { takeId, held, refused } of client.sendParcels(requests.call(this), { signal })) {
-      const lanes = this.lanes.get(takeId);
+  }
+
+  private entriesEnded(error: unknown): void {
+    this.tell(false);
+    if (!isXiezhiError(error) || isTransient(error)) return;
+    const take = this.takes.get(error.details.takeId ?? "");
+    if (take) this.refusedTake(take, error.reason);
+  }
+
+  /** One take that the hub will not have keeps no other from going up. */
+  private refusedTake(take: TakeLanes, why: string): void {
+    this.options.log.error({ alarm: "TAKE_REFUSED", take: take.takeId, why }, "a take can't go up");
+    take.refused = true;
+    this.later(MUCH_LATER_MS, () => {
+      take.refused = false;
+    });
+  }
+
+  private async sendBytes({ client, turn, signal, up }: Connection): Promise<void> {
+    const window = { bytes: 0 };
+    for await (const { takeId, held, refused } of client.sendParcels(this.bytesRequests(window, turn, signal), { signal, onHeader: up })) {
+      const take = this.takes.get(takeId);
+      if (!take) continue;
       for (const index of held) {
-        landed(takeId, Number(index));
-        lanes?.settle(Number(index));
+        window.bytes -= take.landed(Number(index));
+        take.settle(Number(index));
       }
       for (const { index, reason, again } of refused) {
-        landed(takeId, Number(index));
+        window.bytes -= take.landed(Number(index));
         this.options.log.warn({ take: takeId, index: Number(index), reason }, "the hub did not take a parcel");
-        if (again)
-          this.options.clock.after(AGAIN_MS, () => {
-            lanes?.again(Number(index));
-            this.nudge();
-          });
+        if (again) this.sendAgain(take, Number(index), AGAIN_MS);
       }
-      if (lanes) await this.finishIfWhole(lanes);
+      await this.finishIfWhole(take);
       turn.wake();
     }
   }
 
-  private nextPiece(): { lanes: TakeLanes; index: number } | undefined {
+  private async *bytesRequests(window: { bytes: number }, turn: Turn, signal: AbortSignal): AsyncGenerator<ParcelsRequest> {
+    for (; !signal.aborted; await turn.next())
+      while (window.bytes < WINDOW_BYTES) {
+        const next = this.nextPiece();
+        if (!next) break;
+        const { take, index } = next;
+        const data = await take.bytesOf(index).catch((error: unknown) => this.unreadable(take, index, error));
+        if (!data) continue;
+        window.bytes += take.underWay(index, data.length);
+        yield {
+          takeId: take.takeId,
+          what: { case: take.isHeader(index) ? "header" : "parcel", value: BigInt(index) },
+          data: new Uint8Array(data),
+        };
+      }
+  }
+
+  /** Whether what was under way has arrived is not known: it is sent again, and the hub keeps one. */
+  private bytesEnded(): void {
+    for (const take of this.takes.values()) take.bytesLost();
+  }
+
+  private sendAgain(take: TakeLanes, index: number, afterMs: number): void {
+    this.later(afterMs, () => {
+      take.again(index);
+      this.nudge();
+    });
+  }
+
+  private later(ms: number, fn: () => void): void {
+    const timer = this.options.clock.after(ms, () => {
+      this.timers.delete(timer);
+      fn();
+    });
+    this.timers.add(timer);
+  }
+
+  private unreadable(take: TakeLanes, index: number, error: unknown): undefined {
+    this.options.log.error({ err: error, take: take.takeId, index }, "a parcel can't be read from the spool");
+    this.sendAgain(take, index, MUCH_LATER_MS);
+  }
+
+  private nextPiece(): { take: TakeLanes; index: number } | undefined {
     // The running take is the youngest: its parcels go before the back-fill of older ones.
-    for (const lanes of this.takeLanes().reverse()) {
-      const index = lanes.nextPiece();
-      if (index !== undefined) return { lanes, index };
+    for (const take of this.takeLanes().reverse()) {
+      const index = take.nextPiece();
+      if (index !== undefined) return { take, index };
     }
     return undefined;
   }
 
   private takeLanes(): TakeLanes[] {
-    const takes = this.options.takes.takes();
-    const present = new Set(takes.map(({ takeId }) => takeId));
-    for (const takeId of this.lanes.keys()) if (!present.has(takeId)) this.lanes.delete(takeId);
-    return takes.map((take) => {
-      const lanes = this.lanes.get(take.takeId) ?? new TakeLanes(take);
+    const spooled = this.options.takes.takes();
+    const present = new Set(spooled.map(({ takeId }) => takeId));
+    for (const takeId of this.takes.keys()) if (!present.has(takeId)) this.takes.delete(takeId);
+    return spooled.map((take) => {
+      const lanes = this.takes.get(take.takeId) ?? new TakeLanes(take);
       lanes.update(take);
-      this.lanes.set(take.takeId, lanes);
+      this.takes.set(take.takeId, lanes);
       return lanes;
     });
   }
 
-  private async finishIfWhole(lanes: TakeLanes): Promise<void> {
+  private async finishIfWhole(take: TakeLanes): Promise<void> {
     this.takeLanes();
-    if (await lanes.isWhole()) await this.options.takes.markUploaded(lanes.takeId);
-  }
-
-  private unreadable(lanes: TakeLanes, index: number, error: unknown): undefined {
-    this.options.log.error({ err: error, take: lanes.takeId, index }, "a parcel can't be read from the spool");
-    this.options.clock.after(AGAIN_MS, () => lanes.again(index));
+    if (await take.isWhole()) await this.options.takes.markUploaded(take.takeId);
   }
 
   private tell(connected: boolean): void {
@@ -260,28 +278,5 @@ export class Uplink {
     this.connected = connected;
     this.sinceMs = this.options.clock.nowMs();
     for (const listener of this.listeners) listener();
-  }
-}
-
-/** A lane's sleep: ends when there may be something to send. */
-class Turn {
-  private due = false;
-  private resolve: () => void = () => {};
-
-  constructor(signal: AbortSignal) {
-    signal.addEventListener("abort", () => this.wake(), { once: true });
-  }
-
-  wake(): void {
-    this.due = true;
-    this.resolve();
-  }
-
-  async next(): Promise<void> {
-    if (!this.due)
-      await new Promise<void>((resolve) => {
-        this.resolve = resolve;
-      });
-    this.due = false;
   }
 }

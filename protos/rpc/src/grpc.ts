@@ -2,6 +2,7 @@ import { chmodSync, rmSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
 import {
+  Metadata,
   Server,
   ServerCredentials,
   type sendUnaryData,
@@ -153,6 +154,8 @@ async function send(route: Route, call: WritableCall, request: Message | AsyncIt
   const visit = { ...visitOf(call, local), backlogBytes: () => backlog };
   visit.signal.addEventListener("abort", () => wake(), { once: true });
   const serialize = grpcMethod(route.method).responseSerialize;
+  // At once: the caller of a stream that is silent so far knows that it is heard.
+  call.sendMetadata(new Metadata());
   try {
     for await (const message of answers(route, request, visit)) {
       const bytes = serialize(message);
