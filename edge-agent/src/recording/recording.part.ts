@@ -417,7 +417,9 @@ export class Recording {
   private eachSecond(): void {
     this.lookAtSpace();
     const { take, busy } = this;
-    if (take && !busy && take.nowUs >= (this.options.takeMaxUs ?? TAKE_MAX_US)) void this.rollOver(take);
+    const full = take && !busy && take.nowUs >= (this.options.takeMaxUs ?? TAKE_MAX_US);
+    if (full && take.pausedAtUs === undefined)
+      this.rollOver(take).catch((error) => this.options.log.error({ err: error }, "no take goes on"));
   }
 
   /** What the ring holds goes into the next take: no picture lies between the two. */
@@ -425,10 +427,15 @@ export class Recording {
     const { start } = take.spool.model;
     const { hearingId, title, startedBy: actor, requestId } = take.summary;
     await this.end({ actor: NOBODY, requestId: "", reason: "24h" });
+    this.busy = "starting";
     const { clock } = this.options;
     const goesOn = { hearingId, title, actor, requestId, unlisted: start?.unlisted ?? false, caseReferences: start?.caseReferences ?? [] };
-    await this.begin({ ...goesOn, takeId: newId(clock), pressedUs: clock.monoUs(), continuesTakeId: take.spool.takeId });
-    this.changed();
+    try {
+      await this.begin({ ...goesOn, takeId: newId(clock), pressedUs: clock.monoUs(), continuesTakeId: take.spool.takeId });
+    } finally {
+      this.busy = undefined;
+      this.changed();
+    }
   }
 
   private lookAtSpace(): void {

@@ -12,12 +12,12 @@ import { silentLog as log } from "@xiezhi/base/log.ts";
 import { Processes } from "@xiezhi/base/processes.ts";
 import { readLedger } from "@xiezhi/ledger/model.ts";
 import { exportTake } from "@xiezhi/media/export/export-take.ts";
-import { holesIn, startTestCamera, storedTrack, until } from "@xiezhi/media/capture/testing.ts";
+import { holesIn, startTestCamera, startTestMicrophone, storedTrack, until } from "@xiezhi/media/capture/testing.ts";
 import { readEntries } from "@xiezhi/media/ledger-file.ts";
 import { takeFilesIn } from "@xiezhi/media/take-files.ts";
 import { verifyExport } from "@xiezhi/media/verify/verify.ts";
 import { GapCause, InterruptionReason } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
-import type { LivePiece, RoomTrack, StartStep, StartTake } from "./recording.model.ts";
+import type { LivePiece, RoomTrack, SoundLevel, StartStep, StartTake } from "./recording.model.ts";
 import { Recording } from "./recording.part.ts";
 
 const STAND_IN = fileURLToPath(new URL("recording.stand-in.ts", import.meta.url));
@@ -31,9 +31,10 @@ function newTake(): StartTake {
 }
 
 /** A room with one camera, and all that must be let go afterwards. */
-async function makeRoom(t: TestContext) {
+async function makeRoom(t: TestContext, options = { microphone: false }) {
   const stateFolder = mkdtempSync(join(tmpdir(), "xz-"));
   const camera = await startTestCamera();
+  const microphone = await startTestMicrophone();
   const tracks: RoomTrack[] = [
     {
       number: 1,
@@ -45,13 +46,23 @@ async function makeRoom(t: TestContext) {
       main: { url: camera.url, rtspTrack: 0 },
     },
   ];
+  if (options.microphone)
+    tracks.push({
+      number: 2,
+      id: "mic-clerk",
+      kind: "audio",
+      deviceId: "mics",
+      seatId: "clerk",
+      label: "",
+      main: { url: microphone.url, rtspTrack: 0 },
+    });
   const opened: { recording: Recording; processes: Processes }[] = [];
   t.after(async () => {
     for (const { recording, processes } of opened) {
       await recording.close();
       await processes.stopAll();
     }
-    await camera.close();
+    await Promise.all([camera.close(), microphone.close()]);
     rmSync(stateFolder, { recursive: true, force: true });
   });
   const open = async (options: { takeMaxUs?: number } = {}) => {
@@ -234,5 +245,34 @@ describe("a room records", { concurrency: 3 }, () => {
     assert.equal(after.model.start?.continuesTakeId, order.takeId);
     assert.ok(after.numbers[0]! <= before.numbers.at(-1)! + 1, `${before.numbers.at(-1)} then ${after.numbers[0]}`);
     assert.deepEqual([holesIn(before.numbers), holesIn(after.numbers)], [[], []]);
+  });
+
+  test("sound that is encoded here is whole too, also when the codec worker is killed", async (t) => {
+    const room = await makeRoom(t, { microphone: true });
+    const { recording, running } = await room.open();
+    recording.warm(true);
+    await running();
+    const heard: SoundLevel[] = [];
+    const stop = recording.onLevels((levels) => heard.push(...levels));
+    const order = newTake();
+    await recording.start(order, () => {});
+    await clock.sleep(500);
+    process.kill(recording.processList().find(({ name }) => name === "codec")!.pid, "SIGKILL");
+    await clock.sleep(1_500);
+    stop();
+    await recording.end(ended());
+    const { model, stateFolder } = { ...(await room.look(recording, order.takeId)), ...room };
+    const sound = storedTrack(join(stateFolder, "spool", order.takeId), { id: "mic-clerk", number: 2 });
+    assert.deepEqual([sound.gaps, sound.stretches], [[], 1]);
+    for (const [index, parcel] of sound.parcels.entries()) {
+      const before = sound.parcels[index - 1];
+      if (before) assert.equal(parcel.ticks, before.ticks + before.durationTicks);
+    }
+    const end = sound.parcels.at(-1)!;
+    assert.ok(model.end!.takeUs - ((end.ticks + end.durationTicks) * 1e6) / 48_000 < 250_000);
+    assert.ok(
+      heard.length >= 10 && heard.every(({ number, rmsDbfs }) => number === 2 && rmsDbfs > -30 && rmsDbfs < -3),
+      JSON.stringify(heard[0]),
+    );
   });
 });

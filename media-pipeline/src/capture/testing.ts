@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock as clock } from "@xiezhi/base/clock.ts";
-import { packetizeH264 } from "@xiezhi/rtsp/packetize.ts";
+import { packetizeH264, packetizeSamples } from "@xiezhi/rtsp/packetize.ts";
 import { buildSenderReport } from "@xiezhi/rtsp/rtcp.ts";
 import type { RtpSource } from "@xiezhi/rtsp/rtp.ts";
 import { type RtspServer, startRtspServer } from "@xiezhi/rtsp/server.ts";
@@ -60,6 +60,31 @@ export async function startTestCamera(): Promise<TestCamera> {
   const camera: TestCamera = { url: `rtsp://127.0.0.1:${server.port}/camera`, server, absent: false, made, close: () => server.close() };
   return camera;
 }
+
+/** For tests: a microphone that gives G.711 with a steady tone, in packets of 20 ms. */
+export async function startTestMicrophone(): Promise<{ url: string; close(): Promise<void> }> {
+  const packetSamples = 160;
+  const startedUs = clock.monoUs();
+  const server = await startRtspServer({
+    clock,
+    streams: () => ({
+      tracks: [{ kind: "audio", encoding: "PCMA", clockRate: 8_000, channels: 1, payloadType: 8, fmtp: "" }],
+      subscribe(sink) {
+        const source: RtpSource = { payloadType: 8, ssrc: 9, sequence: 1 };
+        const due = () => Math.floor((clock.monoUs() - startedUs) / 20e3);
+        let next = due();
+        const timer = clock.every(10, () => {
+          for (; next < due(); next++) sink.send(0, packetizeSamples(TONE, (next * packetSamples) >>> 0, source));
+        });
+        return () => timer.cancel();
+      },
+    }),
+  });
+  return { url: `rtsp://127.0.0.1:${server.port}/microphone`, close: () => server.close() };
+}
+
+/** A-law of a square wave of 400 Hz at a quarter of full scale (G.711: the largest step of its segment, both signs). */
+const TONE = Buffer.from(Array.from({ length: 160 }, (_, sample) => (sample % 20 < 10 ? 0xb5 : 0x35)));
 
 /** Numbers of the pictures in stored bytes, in their order. */
 export function pictureNumbers(bytes: Buffer): number[] {
