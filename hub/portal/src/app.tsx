@@ -11,11 +11,11 @@ import { lazy, Suspense } from "react";
 import { BrowserRouter, Navigate, Route, Routes, useLocation } from "react-router";
 import { texts } from "./app.texts.ts";
 import { queries } from "./client.ts";
+import { antdTheme } from "./look/theme.ts";
 import { mayCall, SessionProvider, useSession } from "./session.tsx";
 import { TopBar } from "./top-bar.tsx";
 import { Broken } from "./ui/broken.tsx";
 import { useLanguage, useTexts } from "./ui/language.ts";
-import { antdTheme } from "./ui/theme.ts";
 
 const LogInPage = lazy(() => import("./pages/login/login.page.tsx"));
 

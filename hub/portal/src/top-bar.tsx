@@ -3,11 +3,11 @@ import { RoleSchema } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
 import { SitesService } from "@xiezhi/protos/gen/xiezhi/sites/v1/sites_pb.js";
 import { NavLink } from "react-router";
 import { texts } from "./app.texts.ts";
+import seal from "./look/seal.svg";
 import { logOut, useUser } from "./session.tsx";
 import { useAsk } from "./ui/asking.ts";
 import { enumText, setLanguage, useLanguage, useTexts } from "./ui/language.ts";
 import { valueOf } from "./ui/seen.ts";
-import seal from "./ui/seal.svg";
 
 /** Who is here, for which site, where else one may go. */
 export function TopBar({ pages }: { pages: { path: string; label: string }[] }) {

@@ -30,6 +30,8 @@ export interface KnownTake {
   running: boolean;
   lengthS: number;
   skips: readonly Skip[];
+  /** Finished segments that the hub holds: more of them, and the playlists are read again. */
+  segments: number;
   /** RFC 6381 codec of a track's stretch, by the address of its initialisation header. */
   codecOf: (track: number, mapUri: string) => string;
 }
@@ -75,9 +77,10 @@ export class Player {
   };
 
   know(take: KnownTake): void {
-    const ended = this.take.running && !take.running;
+    const before = this.take;
     this.take = take;
-    if (ended) for (const track of this.tracks.values()) void track.refresh();
+    if (before.running !== take.running || before.segments !== take.segments)
+      for (const track of this.tracks.values()) void track.refresh();
   }
 
   play(playing: boolean): void {

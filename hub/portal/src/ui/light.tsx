@@ -1,4 +1,5 @@
 import type { Light, LightColour } from "@xiezhi/protos/light.ts";
+import "../look/light.css";
 import { useLanguage } from "./language.ts";
 
 const drawings: Record<LightColour, React.ReactNode> = {

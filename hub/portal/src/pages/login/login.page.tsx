@@ -2,10 +2,11 @@ import type { XiezhiError } from "@xiezhi/protos/errors.ts";
 import { Button, Form, Input } from "antd";
 import { useState } from "react";
 import { toXiezhiError } from "../../failures.ts";
+import seal from "../../look/seal.svg";
 import { logIn } from "../../session.tsx";
 import { setLanguage, useLanguage, useTexts } from "../../ui/language.ts";
-import seal from "../../ui/seal.svg";
 import { Failure } from "../../ui/shown.tsx";
+import "./login.css";
 import { texts } from "./login.texts.ts";
 
 export default function LogInPage() {

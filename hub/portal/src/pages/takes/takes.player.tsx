@@ -136,6 +136,7 @@ function known(take: Take) {
     running: take.state !== TakeState.ENDED,
     lengthS: Number(take.lengthUs) / 1e6,
     skips: pausesOf(take),
+    segments: Number(take.copies?.segmentsFinished ?? 0n),
     codecOf: (track: number, mapUri: string) => codecIn(take, track, mapUri),
   };
 }
