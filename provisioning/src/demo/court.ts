@@ -34,6 +34,22 @@ export const demoSites = [
   { id: "detention-1", kind: "DETENTION_CENTRE", name: "獬豸市第一看守所", courtCode: "", parentSiteId: "" },
 ] as const;
 
+const at = (siteId: string, ...roles: string[]) => roles.map((role) => ({ role, siteId }));
+
+/** Whoever may be tried out; the hub gives each a random password at its first start. */
+export const demoUsers = [
+  { login: "clerk", name: "李华", roles: at("court-1", "CLERK") },
+  { login: "clerk2", name: "赵敏", roles: at("court-1", "CLERK") },
+  { login: "judge", name: "张明", roles: at("court-1", "JUDGE") },
+  { login: "technician", name: "陈工", roles: [...at("court-1", "TECHNICIAN"), ...at("detention-1", "TECHNICIAN")] },
+  { login: "operator", name: "周航", roles: [...at("court-1", "OPERATOR"), ...at("detention-1", "OPERATOR")] },
+  { login: "officer", name: "孙警官", roles: at("detention-1", "DETENTION_OFFICER") },
+  { login: "archivist", name: "吴静", roles: at("court-1", "ARCHIVIST") },
+  { login: "sysadmin", name: "系统管理员", roles: at("court-1", "SYSTEM_ADMINISTRATOR") },
+  { login: "secadmin", name: "安全管理员", roles: at("court-1", "SECURITY_ADMINISTRATOR") },
+  { login: "auditadmin", name: "审计管理员", roles: at("court-1", "AUDIT_ADMINISTRATOR") },
+];
+
 const seat = (id: string, nameZh: string, nameEn: string) => ({ id, nameZh, nameEn });
 
 export const demoRooms: DemoRoom[] = [

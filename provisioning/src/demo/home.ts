@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,12 +18,8 @@ export function homeFolder(): string {
   return resolve(process.env["XIEZHI_HOME"] ?? fileURLToPath(new URL("../../../var", import.meta.url)));
 }
 
-export function newPassword(): string {
+function newPassword(): string {
   return randomBytes(PASSWORD_BYTES).toString("base64url");
-}
-
-export function newPin(): string {
-  return String(randomInt(1_000_000)).padStart(6, "0");
 }
 
 export async function authorityOf(home: string): Promise<Authority> {

@@ -1,0 +1,32 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createLog } from "@xiezhi/base/log.ts";
+import { Shutdown } from "@xiezhi/base/shutdown.ts";
+import { demoRooms, demoUsers } from "../demo/court.ts";
+import { homeFolder } from "../demo/home.ts";
+import { claimHome } from "../demo/running.ts";
+import { RunningCourt } from "../demo/running-court.ts";
+
+/** Runs the demo court until Ctrl-C, and says how to get in. */
+export async function startDemo(): Promise<void> {
+  const home = homeFolder();
+  await mkdir(join(home, "logs"), { recursive: true, mode: 0o700 });
+  const log = createLog("demo", { file: join(home, "logs", "demo.log") });
+  const shutdown = new Shutdown(log);
+  shutdown.onSignals();
+  const claim = await claimHome(home);
+  shutdown.add("claim", () => void claim.close());
+  process.stderr.write("starting the demo court …\n");
+  const court = await RunningCourt.start({ home, clips: join(home, "clips"), rooms: demoRooms, log });
+  shutdown.add("court", async () => {
+    process.stderr.write("\nending every process of the demo …\n");
+    await court.close();
+  });
+  const lines = demoUsers.map(({ login, name, roles }) => {
+    const role = roles[0]?.role.toLowerCase().replaceAll("_", " ");
+    return `  ${login.padEnd(12)} ${court.logins[login]}   ${name} (${role})`;
+  });
+  process.stdout.write(
+    `\n獬豸 Xiezhi demo court\n\n  ${court.portalUrl}   (plain HTTP, this machine only)\n\nlogins of the demo, random, made at its first start:\n${lines.join("\n")}\n\nstate and logs: ${home}\nCtrl-C ends all of it.\n`,
+  );
+}

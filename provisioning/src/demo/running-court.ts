@@ -1,0 +1,183 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Clock, systemClock } from "@xiezhi/base/clock.ts";
+import { readIfThere, writeDurably } from "@xiezhi/base/files.ts";
+import { newId } from "@xiezhi/base/ids.ts";
+import type { Log } from "@xiezhi/base/log.ts";
+import { Processes, type ProcessSpec } from "@xiezhi/base/processes.ts";
+import { tlsFor } from "@xiezhi/enrol/authority.ts";
+import { UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
+import { clientOf, type Link, openLink } from "@xiezhi/rpc/client.ts";
+import { type DemoRoom, demoSites, demoUsers } from "./court.ts";
+import { authorityOf, certificateIn, prepareRoom } from "./home.ts";
+import { Ports } from "./ports.ts";
+import { RUN_VARIABLE } from "./proc.ts";
+
+const READY_WITHIN_MS = 60_000;
+const LOOK_EACH_MS = 50;
+/** A process may take so long to close in good order: an agent signs its ledgers. */
+const GRACE_MS = 8_000;
+
+export interface CourtOptions {
+  home: string;
+  clips: string;
+  rooms: readonly DemoRoom[];
+  log: Log;
+  /** Of the first room: a camera that is not there until `bringAbsentCamera`. */
+  absentCamera?: string;
+  portalPort?: number;
+}
+
+/** A whole court on one machine: the hub, the rooms' agents and their simulated devices, each a process of its own. */
+export class RunningCourt {
+  readonly run = newId();
+  readonly logins: Readonly<Record<string, string>>;
+  readonly portalUrl: string;
+  readonly stateFolders: { hub: string };
+  private readonly processes: Processes;
+  private readonly clock: Clock;
+  private readonly grpcPort: number;
+  private readonly ca: string;
+  private absentPlan: string | undefined;
+  private readonly options: CourtOptions;
+
+  private constructor(options: CourtOptions, processes: Processes, run: string, ready: Ready) {
+    this.options = options;
+    this.processes = processes;
+    this.run = run;
+    this.clock = systemClock;
+    this.logins = ready.logins;
+    this.portalUrl = `http://localhost:${ready.portalPort}`;
+    this.grpcPort = ready.grpcPort;
+    this.ca = ready.ca;
+    this.absentPlan = ready.absentPlan;
+    this.stateFolders = { hub: join(options.home, "hub") };
+  }
+
+  /** Resolves when the hub serves; rooms connect by themselves. Throws what the hub's log ends with when it does not. */
+  static async start(options: CourtOptions): Promise<RunningCourt> {
+    const { home, rooms, log } = options;
+    const run = newId();
+    const processes = new Processes(systemClock, log);
+    try {
+      const ports = await Ports.open(home);
+      const authority = await authorityOf(home);
+      const hub = join(home, "hub");
+      const tlsFolder = join(hub, "tls");
+      await mkdir(join(home, "logs"), { recursive: true });
+      await certificateIn(tlsFolder, authority, { kind: "program", name: "hub", names: ["localhost", "127.0.0.1"] });
+      const hubPort = await ports.of("hub agents");
+      const files = new Map<string, Awaited<ReturnType<typeof prepareRoom>>>();
+      for (const [at, room] of rooms.entries()) {
+        const absentCamera = at === 0 ? options.absentCamera : undefined;
+        const prepared = { ports, authority, hubPort, clips: options.clips, ...(absentCamera === undefined ? {} : { absentCamera }) };
+        files.set(room.id, await prepareRoom(home, room, prepared));
+      }
+      const readyFile = join(hub, "ready.json");
+      const loginsFile = join(home, "logins.json");
+      await rm(readyFile, { force: true });
+      await writeDurably(join(hub, "bootstrap.json"), JSON.stringify(bootstrapOf(rooms, loginsFile), null, 1));
+      const hubConfig = {
+        stateFolder: hub,
+        tlsFolder,
+        portalPort: await ports.of("portal"),
+        grpcPort: await ports.of("hub grpc"),
+        agentPort: hubPort,
+        bootstrapFile: join(hub, "bootstrap.json"),
+        readyFile,
+      };
+      await writeDurably(join(hub, "hub.json"), JSON.stringify(hubConfig, null, 1));
+      await ports.save();
+      const start = (spec: Pick<ProcessSpec, "name" | "args">) => processes.start(demoProcess(spec, home, run));
+      start({ name: "hub", args: [program("hub/src/main.ts"), join(hub, "hub.json")] });
+      for (const [room, { devices, agent }] of files) {
+        start({ name: `devices-${room}`, args: [program("provisioning/src/demo/devices.main.ts"), devices] });
+        start({ name: `agent-${room}`, args: [program("edge-agent/src/main.ts"), agent] });
+      }
+      const served = await readyOf(readyFile, join(home, "logs", "hub.log"));
+      const logins = JSON.parse((await readIfThere(loginsFile)) ?? "{}") as Record<string, string>;
+      const { ca } = await tlsFor(tlsFolder);
+      return new RunningCourt(options, processes, run, { ...served, logins, ca, absentPlan: files.get(rooms[0]?.id ?? "")?.absent });
+    } catch (error) {
+      await processes.stopAll();
+      throw error;
+    }
+  }
+
+  /** Calls to the hub as this user. */
+  async signIn(login: string): Promise<Link> {
+    const address = { host: "localhost", port: this.grpcPort, tls: { ca: this.ca } };
+    const open = openLink(address);
+    try {
+      const { token } = await clientOf(UsersService, open).logIn({ login, password: this.logins[login] ?? "" });
+      return openLink(address, { bearer: token });
+    } finally {
+      open.close();
+    }
+  }
+
+  /** The absent camera is plugged in. */
+  bringAbsentCamera(): void {
+    if (this.absentPlan === undefined) return;
+    const args = [program("provisioning/src/demo/devices.main.ts"), this.absentPlan];
+    this.processes.start(demoProcess({ name: "devices-absent", args }, this.options.home, this.run));
+    this.absentPlan = undefined;
+  }
+
+  /** Pid of a process that was started here: `hub`, `agent-<room>`, `devices-<room>`. */
+  pid(name: string): number | undefined {
+    return this.processes.pid(name);
+  }
+
+  /** Rooms first, so that they can still bring the hub what they hold; then the hub, then the devices. */
+  async close(): Promise<void> {
+    const names = this.processes.list().map(({ name }) => name);
+    for (const kind of ["agent-", "hub", "devices-"])
+      await Promise.all(names.filter((name) => name.startsWith(kind)).map((name) => this.processes.stop(name)));
+  }
+}
+
+interface Ready {
+  portalPort: number;
+  grpcPort: number;
+  logins: Record<string, string>;
+  ca: string;
+  absentPlan: string | undefined;
+}
+
+function program(path: string): string {
+  return fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+}
+
+function demoProcess({ name, args }: Pick<ProcessSpec, "name" | "args">, home: string, run: string): ProcessSpec {
+  return {
+    name,
+    command: process.execPath,
+    args,
+    env: { [RUN_VARIABLE]: run },
+    restart: "always",
+    logFile: join(home, "logs", `${name}.log`),
+    graceMs: GRACE_MS,
+  };
+}
+
+function bootstrapOf(rooms: readonly DemoRoom[], loginsFile: string): object {
+  return {
+    sites: demoSites,
+    rooms: rooms.map(({ id, siteId, nameZh, nameEn, seats }) => ({ id, siteId, nameZh, nameEn, seats })),
+    users: demoUsers,
+    loginsFile,
+  };
+}
+
+async function readyOf(file: string, logFile: string): Promise<{ portalPort: number; grpcPort: number }> {
+  const deadlineMs = systemClock.nowMs() + READY_WITHIN_MS;
+  for (;;) {
+    const text = await readIfThere(file);
+    if (text !== undefined) return JSON.parse(text) as { portalPort: number; grpcPort: number };
+    if (systemClock.nowMs() > deadlineMs)
+      throw new Error(`the hub does not serve; its log ${logFile} ends with:\n${(await readIfThere(logFile))?.slice(-2_000)}`);
+    await systemClock.sleep(LOOK_EACH_MS);
+  }
+}
