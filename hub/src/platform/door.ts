@@ -1,8 +1,6 @@
-import type { DescMethod } from "@bufbuild/protobuf";
 import type { Log } from "@xiezhi/base/log.ts";
 import { rpcErrors } from "@xiezhi/rpc/rpc.errors.ts";
 import type { Caller, Door } from "@xiezhi/rpc/service.ts";
-import { RateLimiterMemory } from "rate-limiter-flexible";
 import { actOf } from "./call.ts";
 import type { Platform } from "./module.ts";
 import { rightsOf } from "./rights/rights.ts";
@@ -13,12 +11,6 @@ export type CallerOf = (session: Session) => Caller | undefined;
 
 /** The hub's door, the same for gRPC, JSON, sockets and files. */
 export function createDoor(platform: Platform, callerOf: CallerOf, log: Log): Door {
-  const strangers = new RateLimiterMemory({ points: 60, duration: 60 });
-  const audit = async (method: DescMethod, caller: Caller, error: Error, from: string) => {
-    // Strangers can't fill the audit: their first sixty refusals in a minute stand for the rest.
-    if (caller.kind === "nobody" && !(await strangers.consume(from).then(Boolean, () => false))) return;
-    await platform.audit.refusal({ act: actOf(method), caller, from, method, request: undefined }, { id: "", siteId: "" }, error);
-  };
   return {
     async authenticate({ bearer, cookie }) {
       const token = bearer ?? cookie;
@@ -32,7 +24,12 @@ export function createDoor(platform: Platform, callerOf: CallerOf, log: Log): Do
     authorize: (method, request, caller) => platform.rights.authorize(method, request, caller),
     refused(method, caller, error, from) {
       if (error.code === "INVALID_ARGUMENT" && !rightsOf(method).change) return;
-      audit(method, caller, error, from).catch((failure: unknown) => log.error({ err: failure }, "a refusal is not audited"));
+      const act = actOf(method);
+      if (caller.kind === "nobody") return platform.audit.stranger(act, from, error.reason, log);
+      const call = { act, caller, from, method, request: undefined };
+      platform.audit
+        .refusal(call, { id: "", siteId: "" }, error)
+        .catch((failure: unknown) => log.error({ err: failure }, "a refusal is not audited"));
     },
     failed: (method, error) => log.error({ err: error, act: actOf(method) }, "a handler failed"),
     onRevoked: (caller, ended) => (caller.kind === "user" ? platform.sessions.onEnded(caller.sessionId, ended) : () => {}),

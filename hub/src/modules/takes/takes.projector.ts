@@ -80,7 +80,7 @@ export class Projector {
       try {
         for await (const message of this.ingest.watchTakes({}, { signal })) this.heard(message);
       } catch (error) {
-        if (!signal.aborted) this.platform.log.warn({ err: error }, "ingest can't be heard");
+        if (!signal.aborted) this.platform.log.warn({ why: (error as Error).message }, "ingest can't be heard and is asked again");
       }
       await this.platform.clock.sleep(AGAIN_MS, signal).catch(() => undefined);
     }

@@ -207,10 +207,12 @@ test("a segment on its way ends when its session does", async (t) => {
           received += piece.length;
           response.pause();
           const { sessions, database } = court.house.platform;
-          void court.token("judge").then(async (token) => {
-            await database.transaction((tx) => sessions.end(tx, sessions.find(token)?.id ?? ""));
+          const goOn = async () => {
+            const session = sessions.find(await court.token("judge"));
+            await database.transaction((tx) => sessions.end(tx, session?.id ?? ""));
             response.on("data", (more: Buffer) => (received += more.length)).resume();
-          });
+          };
+          goOn().catch(reject);
         });
         response.once("close", () => resolve({ received, aborted: !response.complete }));
         response.on("error", () => {});

@@ -55,6 +55,10 @@ export class UsersService {
     return this.known.get(userId)?.homeSiteId;
   }
 
+  async knows(login: string): Promise<boolean> {
+    return (await this.store.byLogin(undefined, login)) !== undefined;
+  }
+
   /** A session for who knows the password. The same work, answer and slowing whether the login exists or not. */
   async logIn(call: Call, login: string, password: string): Promise<{ user: User; token: string; expiresAtMs: number }> {
     try {

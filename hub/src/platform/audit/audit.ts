@@ -1,5 +1,7 @@
 import type { Clock } from "@xiezhi/base/clock.ts";
+import type { Log } from "@xiezhi/base/log.ts";
 import { isXiezhiError } from "@xiezhi/protos/errors.ts";
+import { RateLimiterMemory } from "rate-limiter-flexible";
 import { Op } from "sequelize";
 import { type Call, type ObjectRef, userIdOf } from "../call.ts";
 import type { Database, Tx, View } from "../database/database.ts";
@@ -52,6 +54,7 @@ export class Audit {
   private readonly rows;
   private readonly counters;
   private readonly told = new WeakSet<object>();
+  private readonly strangers = new RateLimiterMemory({ points: 60, duration: 60 });
 
   constructor(database: Database, clock: Clock) {
     this.database = database;
@@ -86,6 +89,21 @@ export class Audit {
     if (!isXiezhiError(error) || this.told.has(error)) return;
     this.told.add(error);
     await this.record(call, object, error.reason);
+  }
+
+  /**
+   * Somebody who is not signed in was kept out. Strangers can't fill the audit: the first sixty refusals of an address in a minute
+   * stand for the rest.
+   */
+  stranger(act: string, from: string, outcome: string, log: Log): void {
+    const call: Call = { act: act.slice(0, 100), caller: { kind: "nobody" }, from, method: undefined, request: undefined };
+    this.strangers
+      .consume(from)
+      .then(
+        () => this.record(call, { id: "", siteId: "" }, outcome),
+        () => undefined,
+      )
+      .catch((error: unknown) => log.error({ err: error }, "a refusal is not audited"));
   }
 
   /** Newest first, from below `before`. */

@@ -1,0 +1,97 @@
+/** The hub. Alone opens the database; its ingest process owns files and ledgers. Usage: node main.ts <config.json> */
+import { fileURLToPath } from "node:url";
+import { systemClock as clock } from "@xiezhi/base/clock.ts";
+import { writeDurably } from "@xiezhi/base/files.ts";
+import { createLog } from "@xiezhi/base/log.ts";
+import { Processes } from "@xiezhi/base/processes.ts";
+import { Shutdown } from "@xiezhi/base/shutdown.ts";
+import { tlsFor } from "@xiezhi/enrol/authority.ts";
+import { IngestService } from "@xiezhi/protos/gen/xiezhi/ingest/v1/ingest_pb.js";
+import { clientOf, openLink } from "@xiezhi/rpc/client.ts";
+import { startGrpcServer } from "@xiezhi/rpc/grpc.ts";
+import { Health } from "@xiezhi/rpc/health.ts";
+import { bootstrap } from "./bootstrap.ts";
+import { serveControl } from "./control.ts";
+import { audits } from "./modules/audits/audits.module.ts";
+import { cases } from "./modules/cases/cases.module.ts";
+import { devices } from "./modules/devices/devices.module.ts";
+import { hearings } from "./modules/hearings/hearings.module.ts";
+import { rooms } from "./modules/rooms/rooms.module.ts";
+import { sites } from "./modules/sites/sites.module.ts";
+import { takes } from "./modules/takes/takes.module.ts";
+import { users } from "./modules/users/users.module.ts";
+import type { UsersService } from "./modules/users/users.service.ts";
+import type { SitesService } from "./modules/sites/sites.service.ts";
+import { portFrom, startIngest } from "./ingest-process.ts";
+import { readPlaces } from "./places.ts";
+import { createDoor } from "./platform/door.ts";
+import { buildHouse } from "./platform/platform.ts";
+import { startWeb } from "./platform/web/web.ts";
+
+const places = await readPlaces(process.argv[2] ?? "", process.env);
+const { config } = places;
+const log = createLog("hub", config.logFile === undefined ? {} : { file: config.logFile });
+const shutdown = new Shutdown(log);
+shutdown.onSignals();
+
+const processes = new Processes(clock, log);
+shutdown.add("ingest", () => processes.stopAll());
+await startIngest(processes, places);
+const toIngest = openLink({ unixPath: places.ingestSocket }, { maxMessageBytes: 20 << 20 });
+shutdown.add("link to ingest", () => toIngest.close());
+
+const stores = [places.storeUrl, places.backupUrl].map((url) => fileURLToPath(url));
+const modules = [
+  sites,
+  users,
+  cases,
+  hearings,
+  takes({ ingest: clientOf(IngestService, toIngest), stores, derivedFolder: places.derivedFolder }),
+  devices,
+  rooms,
+  audits,
+];
+const house = await buildHouse({ databaseUrl: places.databaseUrl.reveal(), clock, log, modules });
+shutdown.add("modules and database", () => house.close());
+const userService = house.api<UsersService>("users");
+if (config.bootstrapFile !== undefined)
+  await bootstrap(config.bootstrapFile, { sites: house.api<SitesService>("sites"), users: userService });
+
+const { agents, audit } = house.platform;
+await agents.listen(places.callSocket);
+
+const control = await serveControl(places.controlSocket, userService, log);
+shutdown.add("control socket", () => control.close());
+
+const door = createDoor(house.platform, (session) => userService.callerOf(session), log);
+const implementations = house.rpc;
+const health = new Health();
+const grpc = await startGrpcServer({
+  implementations,
+  door,
+  health,
+  host: config.grpcHost,
+  port: config.grpcPort,
+  tls: await tlsFor(config.tlsFolder),
+});
+shutdown.add("gRPC", () => grpc.close());
+
+const web = await startWeb({
+  host: config.portalHost,
+  port: config.portalPort,
+  tls: config.portalTlsFolder === undefined ? undefined : await tlsFor(config.portalTlsFolder),
+  names: config.portalNames,
+  instance: config.instance,
+  portalFolder: places.portalFolder,
+  implementations,
+  door,
+  middleware: house.http,
+  clock,
+  log,
+  refused: (why, path, from) => audit.stranger(`web.${path}`, from, `WEB_${why}`, log),
+});
+shutdown.add("portal", () => web.close());
+
+const ports = { portalPort: web.port, grpcPort: grpc.port, agentPort: await portFrom(places.ingestPortFile, clock, shutdown.signal) };
+if (config.readyFile !== undefined) await writeDurably(config.readyFile, `${JSON.stringify(ports)}\n`, 0o644);
+log.info(ports, "the hub serves");
