@@ -1,6 +1,7 @@
 import { TrackKind } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
 import { type Desk, type DeskTake, RoomPhase, RoomService } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
 import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { Link } from "react-router";
 import { newId, socket } from "../../client.ts";
 import { pageClock } from "../../clock.ts";
 import { useRoomNames } from "../../pages/rooms/rooms.parts.tsx";
@@ -63,6 +64,8 @@ export function RoomDesk({ roomId, chooser }: { roomId: string; chooser: ReactNo
 function Controls({ desk, start, starting }: { desk: Desk; start: Start; starting: StartState["step"] }) {
   const user = useUser();
   const running = desk.take && [RoomPhase.RECORDING, RoomPhase.PAUSED, RoomPhase.ENDING].includes(desk.phase);
+  const [lastTakeId, setLastTakeId] = useState<string>();
+  if (running && desk.take && desk.take.takeId !== lastTakeId) setLastTakeId(desk.take.takeId);
   if (running && desk.take)
     return (
       <>
@@ -71,14 +74,26 @@ function Controls({ desk, start, starting }: { desk: Desk; start: Start; startin
       </>
     );
   const step = desk.phase === RoomPhase.STARTING ? "asking" : starting;
-  return <Idle desk={desk} start={start} starting={step} mayStart={mayCall(user, RoomService.method.start)} />;
+  return <Idle desk={desk} start={start} starting={step} mayStart={mayCall(user, RoomService.method.start)} lastTakeId={lastTakeId} />;
 }
 
-function Idle({ desk, start, starting, mayStart }: { desk: Desk; start: Start; starting: StartState["step"]; mayStart: boolean }) {
+interface IdleProps {
+  desk: Desk;
+  start: Start;
+  starting: StartState["step"];
+  mayStart: boolean;
+  lastTakeId: string | undefined;
+}
+
+function Idle({ desk, start, starting, mayStart, lastTakeId }: IdleProps) {
   const t = useTexts(texts);
   const [chosen, choose] = useState<Choice>();
   const button = useRef<HTMLButtonElement>(null);
-  useEffect(() => button.current?.focus(), []);
+  // Not after an end: the key that is still held for it must not start the next one.
+  const focus = lastTakeId === undefined;
+  useEffect(() => {
+    if (focus) button.current?.focus();
+  }, [focus]);
   const waiting = { asking: t.starting, unconfirmed: t.unconfirmedButton }[starting as string];
   // A hearing that has left the list meanwhile can't be started any more.
   const known = chosen && (chosen.hearingId === "" || desk.listings.some((it) => it.id === chosen.hearingId));
@@ -92,12 +107,18 @@ function Idle({ desk, start, starting, mayStart }: { desk: Desk; start: Start; s
           className="big big-start"
           disabled={waiting !== undefined}
           data-testid="start-button"
+          onKeyDown={(event) => event.repeat && event.preventDefault()}
           onClick={() => start.press(wish(desk.roomId, choice))}
         >
           <span>{waiting ?? t.start}</span>
         </button>
       ) : (
         <p className="quiet">{t.onlyClerk}</p>
+      )}
+      {lastTakeId && (
+        <Link to={`/takes/${lastTakeId}`} data-testid="last-take">
+          {t.lastTake}
+        </Link>
       )}
       <TodaysList desk={desk} choice={choice} choose={choose} mayStart={mayStart} />
     </>
@@ -116,7 +137,9 @@ function Running({ desk, take, mayEnd }: { desk: Desk; take: DeskTake; mayEnd: b
   return (
     <section className="running" data-testid="running" data-take={take.takeId}>
       <h2>{take.title || t.unlistedHearing}</h2>
-      <p className="quiet">{t.startedBy(take.startedBy, instant(Number(take.startedAtMs)))}</p>
+      <p className="quiet">
+        {t.startedBy(take.startedBy, instant(Number(take.startedAtMs)))} · <Link to={`/takes/${take.takeId}`}>{t.playSoFar}</Link>
+      </p>
       {mayEnd && desk.phase === RoomPhase.PAUSED && <ResumeButton roomId={desk.roomId} />}
       {mayEnd && ending && <p className="big big-ending">{t.ending}</p>}
       {mayEnd && !ending && (
