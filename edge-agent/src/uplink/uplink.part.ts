@@ -62,7 +62,7 @@ export class Uplink {
     const { clock, log, hub } = options;
     this.options = options;
     this.sinceMs = clock.nowMs();
-    const dial = () => openLink(hub, { pingIntervalMs: PING_MS, pingTimeoutMs: PING_MS });
+    const dial = () => openLink(hub, { pingMs: PING_MS, clock });
     this.lanes = {
       entries: new Lane({
         name: "entries",

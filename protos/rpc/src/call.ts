@@ -163,7 +163,7 @@ function linkTo(socket: Socket, hello: CallHello): AcceptedCall {
     used = true;
     return socket;
   };
-  const link = linkOver(take, "http://room", { pingIntervalMs: PING_MS, pingTimeoutMs: PING_MS });
+  const link = linkOver(take, "http://room", { pingMs: PING_MS });
   socket.once("close", () => {
     closed.abort();
     link.close();

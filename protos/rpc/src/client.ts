@@ -1,10 +1,14 @@
 import { connect as connectNet, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { DescService } from "@bufbuild/protobuf";
-import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { type CallOptions, type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { type Clock, systemClock } from "@xiezhi/base/clock.ts";
+import type { XiezhiError } from "@xiezhi/protos/errors.ts";
 import { fromConnectError } from "./failure.ts";
 import { MESSAGE_MAX_BYTES } from "./grpc.ts";
+import { Http2Connection } from "./http2-connection.ts";
+import { rpcErrors } from "./rpc.errors.ts";
 
 export type { Client } from "@connectrpc/connect";
 
@@ -19,9 +23,9 @@ export interface LinkOptions {
   maxMessageBytes?: number;
   /** Shown as `authorization: Bearer …`. */
   bearer?: string;
-  /** Pings this often, also while no call is open; a ping that is not answered within `pingTimeoutMs` ends all calls. */
-  pingIntervalMs?: number;
-  pingTimeoutMs?: number;
+  /** Pings this often, also while no call is open; a ping that is not answered when the next is due ends all calls. */
+  pingMs?: number;
+  clock?: Clock;
 }
 
 export interface TlsAddress {
@@ -46,25 +50,30 @@ export interface LinkTls {
 export function clientOf<S extends DescService>(service: S, link: Link): Client<S> {
   const plain = createClient(service, link.transport) as Record<string, (...args: unknown[]) => unknown>;
   const client: typeof plain = {};
-  for (const { localName } of service.methods) client[localName] = (...args) => withOurErrors(plain[localName]?.(...args));
+  for (const { localName } of service.methods)
+    client[localName] = (...args) => withOurErrors(plain[localName]?.(...args), (args[1] as CallOptions)?.signal);
   return client as Client<S>;
 }
 
-function withOurErrors(result: unknown): unknown {
-  if (result instanceof Promise) return result.catch(rethrow);
-  return eachOrOurError(result as AsyncIterable<unknown>);
+function withOurErrors(result: unknown, signal: AbortSignal | undefined): unknown {
+  if (!(result instanceof Promise)) return eachOrOurError(result as AsyncIterable<unknown>, signal);
+  return result.catch((error: unknown) => {
+    throw ourError(error, signal);
+  });
 }
 
-async function* eachOrOurError(messages: AsyncIterable<unknown>): AsyncGenerator<unknown, void> {
+async function* eachOrOurError(messages: AsyncIterable<unknown>, signal: AbortSignal | undefined): AsyncGenerator<unknown, void> {
   try {
     yield* messages;
   } catch (error) {
-    rethrow(error);
+    throw ourError(error, signal);
   }
 }
 
-function rethrow(error: unknown): never {
-  throw fromConnectError(error);
+/** A connection that breaks resets its calls as if they had been cancelled: it was so only when we did it. */
+function ourError(error: unknown, signal: AbortSignal | undefined): XiezhiError {
+  const ours = fromConnectError(error);
+  return ours.reason === "RPC_CANCELLED" && !signal?.aborted ? rpcErrors.away("the connection was lost") : ours;
 }
 
 /** A link that connects when it is first used, and again when it was lost. */
@@ -89,29 +98,18 @@ export function dialTls({ host, port, tls, alpn = "h2" }: TlsAddress): TLSSocket
 }
 
 /** A link over a connection that somebody else opens. */
-export function linkOver(connection: () => Socket, baseUrl: string, options: LinkOptions = {}): Link & { connect(): void } {
-  const { maxMessageBytes = MESSAGE_MAX_BYTES, bearer, pingIntervalMs, pingTimeoutMs } = options;
-  const pings =
-    pingIntervalMs === undefined ? {} : { pingIntervalMs, pingTimeoutMs: pingTimeoutMs ?? pingIntervalMs, pingIdleConnection: true };
-  const sessionManager = new Http2SessionManager(
-    baseUrl,
-    { ...pings, idleConnectionTimeoutMs: NEVER_MS },
-    { createConnection: connection, settings: { initialWindowSize: WINDOW_BYTES, enablePush: false } },
-  );
+export function linkOver(open: () => Socket, authority: string, options: LinkOptions = {}): Link & { connect(): void } {
+  const { maxMessageBytes = MESSAGE_MAX_BYTES, bearer, pingMs, clock = systemClock } = options;
+  const connection = new Http2Connection({ authority, open, clock, ...(pingMs !== undefined && { pingMs }) });
   const transport = createGrpcTransport({
-    baseUrl,
-    sessionManager,
+    baseUrl: authority,
+    sessionManager: connection,
     readMaxBytes: maxMessageBytes,
     acceptCompression: [],
     interceptors: bearer === undefined ? [] : [showBearer(bearer)],
   });
-  return { transport, connect: () => void sessionManager.connect(), close: () => sessionManager.abort() };
+  return { transport, connect: () => connection.connect(), close: () => connection.close() };
 }
-
-/** What the other end may send on one stream before it waits for us. */
-const WINDOW_BYTES = 1 << 20;
-/** Longest that a timer of Node counts. */
-const NEVER_MS = 2 ** 31 - 1;
 
 function showBearer(token: string): Interceptor {
   return (next) => (request) => {
