@@ -106,8 +106,11 @@ export class TakeSpool {
     const value = { bootId, monoUs: BigInt(clock.monoUs()), rebooted: spool.doubtful, cutEntries: spool.ledger.cutEntries };
     const restart: EntryInit = { takeUs: BigInt(takeUs), utcMs: BigInt(clock.nowMs()), what: { case: "restart", value } };
     spool.skip = new Map(spool.memory.entered);
+    // Before anything that the journals have.
+    spool.write([restart, ...lost.map((parcel) => spool.lostEntry(parcel))]);
+    await spool.ledger.sync();
     spool.begin();
-    await spool.add(restart, ...lost.map((parcel) => spool.lostEntry(parcel)));
+    await spool.add();
     return spool;
   }
 
@@ -183,7 +186,7 @@ export class TakeSpool {
     } catch (error) {
       for (const one of taken) if (!this.unsynced.includes(one)) one.failed(error);
       if (!this.failing)
-        this.options.log.error({ take: this.takeId, code: (error as NodeJS.ErrnoException).code }, "the spool can't be synced");
+        this.options.log.error({ take: this.takeId, err: error }, "the spool can't be synced");
       this.failing = true;
     }
   }
@@ -227,16 +230,20 @@ export class TakeSpool {
   /** From here on the lines count as read: whatever happens now, they are not entered twice. */
   private append(collected: Collected, entries: readonly EntryInit[], taken: readonly Waiting[]): void {
     const all = [...entries, ...taken.flatMap((one) => one.entries)];
-    if (all.length > 0) this.ledger.append(all);
+    this.write(all);
     this.unsynced.push(...taken);
     this.skip = collected.skip;
     if (collected.lines.length > 0) this.doubtful = false;
     for (const { reader, bytes } of collected.readers) reader.advance(bytes);
-    for (const entry of all) this.memory.addInit(entry);
     for (const line of collected.lines) {
       if ("parcel" in line) this.releaseSegments(line.parcel);
       if ("stretch" in line) void this.files.release(this.fileOf(line) as string);
     }
+  }
+
+  private write(entries: readonly EntryInit[]): void {
+    if (entries.length > 0) this.ledger.append(entries);
+    for (const entry of entries) this.memory.addInit(entry);
   }
 
   private becomeDurable(): void {

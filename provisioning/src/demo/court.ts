@@ -30,8 +30,8 @@ export interface DemoRoom {
 }
 
 export const demoSites = [
-  { id: "court-1", kind: "COURT", name: "獬豸市示范区人民法院", courtCode: "粤0304", parentSiteId: "" },
-  { id: "detention-1", kind: "DETENTION_CENTRE", name: "獬豸市第一看守所", courtCode: "", parentSiteId: "" },
+  { id: "court-1", kind: "COURT", name: "獬豸市示范区人民法院", courtCode: "粤0304" },
+  { id: "detention-1", kind: "DETENTION_CENTRE", name: "獬豸市第一看守所" },
 ] as const;
 
 const at = (siteId: string, ...roles: string[]) => roles.map((role) => ({ role, siteId }));

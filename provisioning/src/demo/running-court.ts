@@ -16,6 +16,7 @@ import { RUN_VARIABLE } from "./proc.ts";
 
 const READY_WITHIN_MS = 60_000;
 const LOOK_EACH_MS = 50;
+const LOG_END_CHARACTERS = 2_000;
 /** A process may take so long to close in good order: an agent signs its ledgers. */
 const GRACE_MS = 8_000;
 
@@ -89,13 +90,23 @@ export class RunningCourt {
       };
       await writeDurably(join(hub, "hub.json"), JSON.stringify(hubConfig, null, 1));
       await ports.save();
+      const hubEnded = new Promise<never>((_, reject) => {
+        processes.onExit = (name, how) => {
+          if (name === "hub") reject(new Error(`the hub ended before it served: ${how}`));
+        };
+      });
       const start = (spec: Pick<ProcessSpec, "name" | "args">) => processes.start(demoProcess(spec, home, run));
       start({ name: "hub", args: [program("hub/src/main.ts"), join(hub, "hub.json")] });
       for (const [room, { devices, agent }] of files) {
         start({ name: `devices-${room}`, args: [program("provisioning/src/demo/devices.main.ts"), devices] });
         start({ name: `agent-${room}`, args: [program("edge-agent/src/main.ts"), agent] });
       }
-      const served = await readyOf(readyFile, join(home, "logs", "hub.log"));
+      const served = await Promise.race([readyOf(readyFile), hubEnded]).catch(async (error: Error) => {
+        throw new Error(
+          `${error.message}; its log ends with:\n${(await readIfThere(join(home, "logs", "hub.log")))?.slice(-LOG_END_CHARACTERS)}`,
+        );
+      });
+      processes.onExit = () => {};
       const logins = JSON.parse((await readIfThere(loginsFile)) ?? "{}") as Record<string, string>;
       const { ca } = await tlsFor(tlsFolder);
       return new RunningCourt(options, processes, run, { ...served, logins, ca, absentPlan: files.get(rooms[0]?.id ?? "")?.absent });
@@ -171,13 +182,12 @@ function bootstrapOf(rooms: readonly DemoRoom[], loginsFile: string): object {
   };
 }
 
-async function readyOf(file: string, logFile: string): Promise<{ portalPort: number; grpcPort: number }> {
+async function readyOf(file: string): Promise<{ portalPort: number; grpcPort: number }> {
   const deadlineMs = systemClock.nowMs() + READY_WITHIN_MS;
   for (;;) {
     const text = await readIfThere(file);
     if (text !== undefined) return JSON.parse(text) as { portalPort: number; grpcPort: number };
-    if (systemClock.nowMs() > deadlineMs)
-      throw new Error(`the hub does not serve; its log ${logFile} ends with:\n${(await readIfThere(logFile))?.slice(-2_000)}`);
+    if (systemClock.nowMs() > deadlineMs) throw new Error(`the hub does not serve after ${READY_WITHIN_MS / 1e3} s`);
     await systemClock.sleep(LOOK_EACH_MS);
   }
 }
