@@ -18,7 +18,8 @@ import type { DeviceConfig } from "../agent.config.ts";
 const PROBE_EACH_MS = 5_000;
 /** One attempt to open a device; longer than any driver's own questions. */
 const OPEN_WITHIN_MS = 15_000;
-const BACK_OFF_MS = { first: 500, most: 5_000 };
+/** A device that comes back during a hearing is missed for little more than this. */
+const BACK_OFF_MS = { first: 500, most: 1_500 };
 
 export interface DevicesOptions {
   clock: Clock;

@@ -50,7 +50,7 @@ export async function holdHearing({ seconds, faults }: { seconds: number; faults
       seconds,
       withoutTracks: absent ? 1 : 0,
       say,
-      started: () => {
+      pressed: () => {
         if (faults === "camera-late") systemClock.after(LATE_MS, () => court.bringAbsentCamera());
       },
     });

@@ -25,8 +25,8 @@ export interface HoldOptions {
   /** Tracks that are not waited for. */
   withoutTracks: number;
   say(what: string): void;
-  /** Called when the take runs. */
-  started(): void;
+  /** Called when the button is pressed. */
+  pressed(): void;
 }
 
 /** What a clerk does, by the same calls as the Desk: list a case, start, wait, end, see that the hub holds it all. */
@@ -36,6 +36,7 @@ export async function holdOneHearing(options: HoldOptions): Promise<Held> {
   const { hearingId, caseNumber } = await listHearing(options);
   await roomReady(options);
   say("start");
+  options.pressed();
   const steps: HearingReport["steps"] = [];
   let started: { takeId: string; buttonToFirstParcelMs: number } | undefined;
   for await (const { what } of rooms.start({ requestId: newId(), roomId, hearingId })) {
@@ -46,7 +47,6 @@ export async function holdOneHearing(options: HoldOptions): Promise<Held> {
     } else if (what.case === "started") started = what.value;
   }
   if (!started) throw new Error("the start ended without a take");
-  options.started();
   const { takeId } = started;
   say(`recording take ${takeId} for ${options.seconds} s`);
   await clock.sleep(options.seconds * 1e3);

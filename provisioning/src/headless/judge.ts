@@ -17,6 +17,8 @@ export function judge(
   if (!takeInfo.hearings.some(({ hearingId }) => hearingId === report.hearing)) problems.push("the take is not linked to its hearing");
   for (const step of report.steps)
     if (!step.ok && step.device !== absentTrack) problems.push(`${step.device} ${step.step}: ${step.reason ?? "failed"}`);
+  // Before the press lie what rings still had: pictures since a key frame, sound only since its source was connected.
+  const pressedSeconds = Number(takeInfo.marks.find(({ type }) => type === "start")?.atUs ?? 0n) / 1e6;
   for (const track of report.tracks) {
     if (track.id === absentTrack) {
       if (track.gaps === 0) problems.push(`${track.id} was away and its gap is not declared`);
@@ -26,7 +28,7 @@ export function judge(
     if (track.files.length !== 1) problems.push(`${track.id} has ${track.files.length} stretches`);
     const [file] = track.files;
     const lacks = report.seconds - (file?.seconds ?? 0) - (file?.startSeconds ?? 0);
-    if (!file || file.startSeconds > EDGE_SECONDS || lacks > EDGE_SECONDS)
+    if (!file || file.startSeconds > pressedSeconds + EDGE_SECONDS || lacks > EDGE_SECONDS)
       problems.push(`${track.id} does not cover the take: ${JSON.stringify(file)} of ${report.seconds} s`);
   }
   return problems;
