@@ -10,7 +10,7 @@ const USER_DATA_UNREGISTERED = 5;
 export interface FrameStamp {
   /** Running number of the frame, never repeated by the loop. */
   frame: number;
-  /** When it was sent, by the camera's clock, UTC ms. */
+  /** When it was taken, by the camera's clock, UTC ms. */
   utcMs: number;
 }
 

@@ -94,7 +94,7 @@ export class LoopedStream implements ServedStream {
     const timestamp = (lane.baseTicks + ticks) >>> 0;
     const packets =
       clip.encoding === "H264"
-        ? packetizeH264(stamped(frame, { frame: number, utcMs: this.deviceUtcMs() }), timestamp, source)
+        ? packetizeH264(stamped(frame, { frame: number, utcMs: this.takenAtMs(ticks, clip.clockRate) }), timestamp, source)
         : clip.encoding === "MPEG4-GENERIC"
           ? [packetizeAac(frame.parts[0]!, timestamp, source)]
           : [packetizeSamples(frame.parts[0]!, timestamp, source)];
@@ -118,6 +118,11 @@ export class LoopedStream implements ServedStream {
   /** Time since the stream began as the device counts it. */
   private deviceUs(): number {
     return (this.clock.monoUs() - this.startUs) * (1 + (this.options.driftPpm ?? 0) / 1e6);
+  }
+
+  /** The device's civil time of a picture, also of one that is sent later in a burst. */
+  private takenAtMs(ticks: number, clockRate: number): number {
+    return this.deviceUtcMs() - (this.deviceUs() - (ticks * 1e6) / clockRate) / 1e3;
   }
 
   private deviceUtcMs(): number {
