@@ -46,6 +46,7 @@ export class HearingsService {
     const { roomId, listedFromMs, listedToMs, caseIds, ...rest } = request;
     const id = newId(this.platform.clock);
     const siteId = (await this.sites.room(undefined, roomId))?.siteId ?? "";
+    await this.store.ensureGuard(this.platform.database, roomId);
     const answer = await this.platform.change(call, { id, siteId }, async (tx) => {
       if (listedToMs <= listedFromMs || listedToMs - listedFromMs > LONGEST_MS) throw errors.wrongTimes();
       if (request.publicity === Publicity.NOT_PUBLIC && request.publicityGround.trim() === "") throw errors.groundNeeded();

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Case, CaseSchema } from "@xiezhi/protos/gen/xiezhi/cases/v1/cases_pb.js";
 import { type Hearing, HearingSchema, HearingState } from "@xiezhi/protos/gen/xiezhi/hearings/v1/hearings_pb.js";
 import { Op } from "sequelize";
-import type { Database, Tx, View } from "../../platform/database/database.ts";
+import { type Database, isDuplicate, type Tx, type View } from "../../platform/database/database.ts";
 import type { Migration } from "../../platform/database/migrations.ts";
 import { type RowOf, Table, type Where } from "../../platform/database/table.ts";
 import type { Page } from "../../platform/paging.ts";
@@ -101,9 +101,19 @@ export class HearingsStore {
     this.rooms = roomTable.in(database);
   }
 
+  /** The row that `guardRoom` locks, made once and before: two transactions that make it deadlock. */
+  async ensureGuard(database: Database, roomId: string): Promise<void> {
+    if (await this.rooms.one(undefined, { room_id: roomId })) return;
+    await database
+      .transaction((tx) => this.rooms.insert(tx, { room_id: roomId }))
+      .catch((error: unknown) => {
+        if (!isDuplicate(error)) throw error;
+      });
+  }
+
   /** Until the transaction ends nobody else lists a hearing in this room. */
   async guardRoom(tx: Tx, roomId: string): Promise<void> {
-    if (!(await this.rooms.lock(tx, { room_id: roomId }))) await this.rooms.insert(tx, { room_id: roomId });
+    await this.rooms.lock(tx, { room_id: roomId });
   }
 
   /** Cases are named by id only: their text belongs to another module. */

@@ -33,10 +33,11 @@ export const auditMigrations: readonly Migration[] = [
       request_id VARCHAR(64) NOT NULL, came_from VARCHAR(100) NOT NULL)`,
   },
   { name: "0002-counter", ddl: "CREATE TABLE audits_counter (name VARCHAR(20) NOT NULL PRIMARY KEY, value BIGINT NOT NULL)" },
-  { name: "0003-by-user", ddl: "CREATE INDEX audits_by_user ON audits (user_id, number)" },
-  { name: "0004-by-act", ddl: "CREATE INDEX audits_by_act ON audits (act, number)" },
-  { name: "0005-no-update", ddl: refusing("audits_no_update", "UPDATE") },
-  { name: "0006-no-delete", ddl: refusing("audits_no_delete", "DELETE") },
+  { name: "0003-first-number", ddl: "INSERT INTO audits_counter (name, value) VALUES ('audits', 0)" },
+  { name: "0004-by-user", ddl: "CREATE INDEX audits_by_user ON audits (user_id, number)" },
+  { name: "0005-by-act", ddl: "CREATE INDEX audits_by_act ON audits (act, number)" },
+  { name: "0006-no-update", ddl: refusing("audits_no_update", "UPDATE") },
+  { name: "0007-no-delete", ddl: refusing("audits_no_delete", "DELETE") },
 ];
 
 function refusing(name: string, what: "UPDATE" | "DELETE"): { sqlite: string; mysql: string } {
@@ -125,9 +126,9 @@ export class Audit {
 
   private async nextNumber(tx: Tx): Promise<number> {
     const last = await this.counters.lock(tx, { name: "audits" });
-    const value = (last?.value ?? 0) + 1;
-    if (last) await this.counters.update(tx, { name: "audits" }, { value });
-    else await this.counters.insert(tx, { name: "audits", value });
+    if (!last) throw new Error("the audit has lost its counter");
+    const value = last.value + 1;
+    await this.counters.update(tx, { name: "audits" }, { value });
     return value;
   }
 }

@@ -26,6 +26,7 @@ export type View = Tx | undefined;
 /** Deadlock and lock wait: the server asks for a repetition. */
 const REPEATABLE = new Set([1213, 1205]);
 const ATTEMPTS = 5;
+const DUPLICATE_ENTRY = 1062;
 
 /**
  * The one database of the hub, opened by its main process only.
@@ -118,9 +119,10 @@ export function hasWalResetRace(version: string): boolean {
   return major * 1e6 + minor * 1e3 + patch < 3_051_003;
 }
 
-/** A unique key refused the row. */
+/** A unique key refused the row. Sequelize calls every refusal of SQLite so, a trigger's too: the engine's own word counts. */
 export function isDuplicate(error: unknown): boolean {
-  return error instanceof Error && error.name === "SequelizeUniqueConstraintError";
+  const { parent } = error as { parent?: { errno?: number; message?: string } };
+  return parent?.errno === DUPLICATE_ENTRY || (parent?.message ?? "").includes("UNIQUE constraint failed");
 }
 
 function sqliteOptions(storage: string): Options {

@@ -57,6 +57,8 @@ export class Tells {
   private poll: Timer | undefined;
   /** Modules at work: each does its jobs one after another, none waits for another module's long one. */
   private readonly lanes = new Map<string, Promise<void>>();
+  /** Modules for which there may be a job that their lane has not looked for yet. */
+  private readonly wanted = new Set<string>();
 
   constructor(database: Database, clock: Clock, log: Log) {
     this.rows = table.in(database);
@@ -104,30 +106,35 @@ export class Tells {
   private kick(): void {
     if (!this.poll) return;
     const modules = new Set([...this.hearers.values()].flatMap((byModule) => [...byModule.keys()]));
-    for (const module of modules)
-      if (!this.lanes.has(module))
-        this.lanes.set(
-          module,
-          this.work(module).finally(() => this.lanes.delete(module)),
-        );
+    for (const module of modules) {
+      this.wanted.add(module);
+      if (!this.lanes.has(module)) this.lanes.set(module, this.work(module));
+    }
   }
 
   private async work(module: string): Promise<void> {
     try {
-      while (this.poll) {
-        const [job] = await this.rows.all(undefined, {
-          where: { module, run_at_ms: { [Op.lte]: this.clock.nowMs() } },
-          order: [
-            ["run_at_ms", "ASC"],
-            ["id", "ASC"],
-          ],
-          limit: 1,
-        });
-        if (!job) return;
-        await this.run(job);
-      }
+      // A job that is told while the lane finds none sets the wish again: it is not left for the next poll.
+      while (this.poll && this.wanted.delete(module)) await this.drain(module);
     } catch (error) {
       this.log.error({ err: error, module }, "jobs can't be read or written");
+    } finally {
+      this.lanes.delete(module);
+    }
+  }
+
+  private async drain(module: string): Promise<void> {
+    while (this.poll) {
+      const [job] = await this.rows.all(undefined, {
+        where: { module, run_at_ms: { [Op.lte]: this.clock.nowMs() } },
+        order: [
+          ["run_at_ms", "ASC"],
+          ["id", "ASC"],
+        ],
+        limit: 1,
+      });
+      if (!job) return;
+      await this.run(job);
     }
   }
 

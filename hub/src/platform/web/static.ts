@@ -22,14 +22,15 @@ export function staticFiles(folder: string): Middleware {
   return async (context, next) => {
     if (context.method !== "GET" && context.method !== "HEAD") return next();
     const names = context.path.split("/").filter((name) => name !== "");
-    const type = TYPES[extname(context.path)];
-    if (type === undefined && extname(context.path) !== "") return next();
-    const path = type === undefined ? ["index.html"] : names;
+    const isPage = !names.at(-1)?.includes(".");
+    const type = TYPES[extname(isPage ? "index.html" : context.path)];
+    if (type === undefined) return next();
+    const path = isPage ? ["index.html"] : names;
     const bytes = await readInside(folder, path);
     if (!bytes) return next();
     const hashed = path[0] === "assets";
     context.set("cache-control", hashed ? "public, max-age=31536000, immutable" : "no-cache");
-    context.set("content-type", type ?? "text/html; charset=utf-8");
+    context.set("content-type", type);
     context.body = bytes;
   };
 }
