@@ -1,5 +1,22 @@
+import type { Clock } from "@xiezhi/base/clock.ts";
+import type { Log } from "@xiezhi/base/log.ts";
+import type { Processes } from "@xiezhi/base/processes.ts";
 import type { Secret } from "@xiezhi/base/secret.ts";
 import type { InterruptionReason } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
+
+export interface RecordingOptions {
+  clock: Clock;
+  log: Log;
+  /** Runs capture workers and the codec worker; stopping them is this class's affair. */
+  processes: Processes;
+  siteId: string;
+  roomId: string;
+  /** The agent's state: `spool/`, `run/`, `keys/` and `logs/` are kept in it. */
+  stateFolder: string;
+  agentVersion: string;
+  /** Length at which a take ends and another goes on, microseconds; 24 h. */
+  takeMaxUs?: number;
+}
 
 /** Where a picture or sound is to be had: what a driver says of a device's media. */
 export interface SourceAddress {

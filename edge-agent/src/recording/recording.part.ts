@@ -1,11 +1,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { Clock, Timer } from "@xiezhi/base/clock.ts";
+import type { Timer } from "@xiezhi/base/clock.ts";
 import { writeDurably } from "@xiezhi/base/files.ts";
 import { newId } from "@xiezhi/base/ids.ts";
-import type { Log } from "@xiezhi/base/log.ts";
-import type { Processes } from "@xiezhi/base/processes.ts";
 import { roomKeyName } from "@xiezhi/ledger/checkpoint.ts";
 import { formatVerifierKey, type Signer, verifierOf } from "@xiezhi/ledger/note.ts";
 import type { FromWorker, RecordOrder } from "@xiezhi/media/capture/wire.ts";
@@ -15,7 +12,7 @@ import type { TakeSpoolOptions } from "@xiezhi/media/spool/take-spool.ts";
 import type { InterruptionReason } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
 import { AgentFolders } from "./agent-folders.ts";
 import { takeLock } from "./agent-lock.ts";
-import { CaptureTeam } from "./capture-team.ts";
+import { CaptureTeam } from "./team/capture-team.ts";
 import { LiveFan } from "./live-fan.ts";
 import { OpenTake } from "./open-take.ts";
 import { recordingErrors } from "./recording.errors.ts";
@@ -23,6 +20,7 @@ import type {
   Actor,
   LivePiece,
   Phase,
+  RecordingOptions,
   RecordingStatus,
   RoomTrack,
   SoundLevel,
@@ -36,10 +34,9 @@ import type {
 import { findTakes } from "./spooled-takes.ts";
 import { SpoolSpace } from "./spool-space.ts";
 import { StartSteps } from "./start-steps.ts";
+import { codecProcess } from "./team/codec-process.ts";
+import { trackStatus } from "./track-status.ts";
 
-const CODEC_PROGRAM = fileURLToPath(import.meta.resolve("@xiezhi/media/codec/codec.main.ts"));
-/** A start waits so long for the first durable parcel of each track. */
-const START_MS = 4_000;
 /** A take that was left open is gone on with if it was alive so recently; else it is ended (nobody expects it to run). */
 const GO_ON_US = 3_600e6;
 /** A take ends at 24 h, and another one goes on. */
@@ -47,20 +44,6 @@ const TAKE_MAX_US = 24 * 3_600e6;
 /** Less free space is no place to begin a hearing. */
 const SPACE_MIN_BYTES = 256 * 1024 * 1024;
 const NOBODY: Actor = { userId: "", name: "" };
-
-export interface RecordingOptions {
-  clock: Clock;
-  log: Log;
-  /** Runs capture workers and the codec worker; stopping them is this class's affair. */
-  processes: Processes;
-  siteId: string;
-  roomId: string;
-  /** The agent's state: `spool/`, `run/`, `keys/` and `logs/` are kept in it. */
-  stateFolder: string;
-  agentVersion: string;
-  /** Length at which a take ends and another goes on, microseconds; 24 h. */
-  takeMaxUs?: number;
-}
 
 /**
  * The recording of one room: capture workers, takes, their spool and ledgers. One take runs at a time. It knows nothing of
@@ -119,15 +102,7 @@ export class Recording {
     this.setTracks(tracks);
     for (const take of findTakes(this.folders.of("spool"), this.options.log)) this.spooled.set(take.takeId, take);
     for (const left of [...this.spooled.values()].filter((take) => !take.ended)) await this.goOn(left);
-    processes.start({
-      name: "codec",
-      command: process.execPath,
-      args: [CODEC_PROGRAM, "--socket", this.folders.socket("codec")],
-      restart: "always",
-      restartMs: 50,
-      outlives: true,
-      logFile: join(this.folders.of("logs"), "codec.log"),
-    });
+    processes.start(codecProcess(this.folders.socket("codec"), join(this.folders.of("logs"), "codec.log")));
     this.lookAtSpace();
     this.team.start(this.take && this.orderOf(this.take));
     this.timer = clock.every(1_000, () => this.eachSecond());
@@ -161,7 +136,11 @@ export class Recording {
     try {
       const take = await this.begin(start);
       steps.tell(this.options.roomId, "spool");
-      await this.waitForParcels(take, steps);
+      await steps.wait(
+        this.options.clock,
+        (track) => ({ ...this.trackStatus(track), durable: take.spool.durableThroughUs(track.number) > 0 }),
+        (look) => this.onStatus(look),
+      );
       return { takeId: start.takeId, startedAtMs: take.summary.startedAtMs, buttonToFirstParcelMs: steps.firstParcelMs };
     } finally {
       this.busy = undefined;
@@ -315,27 +294,6 @@ export class Recording {
     return take;
   }
 
-  private waitForParcels(take: OpenTake, steps: StartSteps): Promise<void> {
-    const { clock } = this.options;
-    const seen = (track: RoomTrack) => {
-      const { source, reason } = this.trackStatus(track);
-      return { source, reason, durable: take.spool.durableThroughUs(track.number) > 0 };
-    };
-    return new Promise((resolve) => {
-      const finish = () => {
-        patience.cancel();
-        stop();
-        resolve();
-      };
-      const patience = clock.after(START_MS, () => {
-        steps.look(seen);
-        steps.giveUp(seen);
-        finish();
-      });
-      const stop = this.onStatus(() => steps.look(seen) && finish());
-    });
-  }
-
   private async goOn(left: SpooledTake): Promise<void> {
     const take = await OpenTake.goOn(this.spoolOptions(left.takeId)).catch((error: unknown) => {
       this.options.log.error({ take: left.takeId, err: error }, "a take can't be gone on with");
@@ -386,17 +344,7 @@ export class Recording {
   }
 
   private trackStatus(track: RoomTrack): TrackStatus {
-    const { clock } = this.options;
-    const report = this.team.report(track.number);
-    const throughUs = this.take?.spool.durableThroughUs(track.number) ?? 0;
-    return {
-      track,
-      source: report?.state ?? "off",
-      sinceMs: report ? clock.nowMs() - (clock.monoUs() - report.sinceUs) / 1e3 : 0,
-      reason: report ? report.reason : "the capture process is not running",
-      durableThroughMs: throughUs > 0 ? (this.take?.spool.model.startUtcMs ?? 0) + throughUs / 1e3 : 0,
-      expected: this.take?.spool.model.tracks.some(({ number }) => number === track.number) ?? false,
-    };
+    return trackStatus(this.options.clock, track, this.team.report(track.number), this.take);
   }
 
   private phase(): Phase {

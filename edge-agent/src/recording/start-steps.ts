@@ -1,4 +1,7 @@
+import type { Clock } from "@xiezhi/base/clock.ts";
 import type { RoomTrack, SourceState, StartStep } from "./recording.model.ts";
+
+const START_MS = 4_000;
 
 /** What can be seen of a track while a start goes on. */
 export interface SeenTrack {
@@ -30,8 +33,25 @@ export class StartSteps {
     this.emit({ device, step }, true, "");
   }
 
+  /** Resolves when each track has its first durable parcel, at the latest after 4 s. `onChange`: tells when to look again, until it is stopped. */
+  wait(clock: Clock, seen: (track: RoomTrack) => SeenTrack, onChange: (look: () => void) => () => void): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = () => {
+        patience.cancel();
+        stop();
+        resolve();
+      };
+      const patience = clock.after(START_MS, () => {
+        this.look(seen);
+        this.giveUp(seen);
+        finish();
+      });
+      const stop = onChange(() => this.look(seen) && finish());
+    });
+  }
+
   /** True when nothing is left to wait for. */
-  look(seen: (track: RoomTrack) => SeenTrack): boolean {
+  private look(seen: (track: RoomTrack) => SeenTrack): boolean {
     let all = true;
     for (const track of this.tracks) {
       const { source, durable } = seen(track);
@@ -49,7 +69,7 @@ export class StartSteps {
   }
 
   /** The time is over: what is not done yet is told with its reason. */
-  giveUp(seen: (track: RoomTrack) => SeenTrack): void {
+  private giveUp(seen: (track: RoomTrack) => SeenTrack): void {
     for (const track of this.tracks) {
       const { source, reason } = seen(track);
       const why = reason || (source === "waitingKeyFrame" ? "no key frame yet" : "nothing came yet");

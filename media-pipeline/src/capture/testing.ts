@@ -87,7 +87,7 @@ export async function startTestMicrophone(): Promise<{ url: string; close(): Pro
 const TONE = Buffer.from(Array.from({ length: 160 }, (_, sample) => (sample % 20 < 10 ? 0xb5 : 0x35)));
 
 /** Numbers of the pictures in stored bytes, in their order. */
-export function pictureNumbers(bytes: Buffer): number[] {
+function pictureNumbers(bytes: Buffer): number[] {
   const mark = Buffer.alloc(16, 0x58);
   const numbers: number[] = [];
   for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + 20)) numbers.push(bytes.readUInt32BE(at + 16) - 0x80000000);

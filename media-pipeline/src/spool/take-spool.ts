@@ -185,8 +185,7 @@ export class TakeSpool {
       this.failing = false;
     } catch (error) {
       for (const one of taken) if (!this.unsynced.includes(one)) one.failed(error);
-      if (!this.failing)
-        this.options.log.error({ take: this.takeId, err: error }, "the spool can't be synced");
+      if (!this.failing) this.options.log.error({ take: this.takeId, err: error }, "the spool can't be synced");
       this.failing = true;
     }
   }

@@ -1,5 +1,5 @@
 import type { SourceSpec, TrackSpec } from "@xiezhi/media/capture/wire.ts";
-import type { RoomTrack, SourceAddress } from "./recording.model.ts";
+import type { RoomTrack, SourceAddress } from "../recording.model.ts";
 
 /** A worker has so many devices at most. */
 const DEVICES_MAX = 8;

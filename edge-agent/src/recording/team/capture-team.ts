@@ -6,7 +6,7 @@ import type { Processes } from "@xiezhi/base/processes.ts";
 import type { FromWorker, LiveFrame, RecordOrder, SourceSpec, ToWorker, TrackReport, TrackTick } from "@xiezhi/media/capture/wire.ts";
 import { CaptureWorker } from "@xiezhi/media/capture/worker.client.ts";
 import { Keeper } from "./keeper.ts";
-import type { RoomTrack } from "./recording.model.ts";
+import type { RoomTrack } from "../recording.model.ts";
 import { devicesOfWorkers, sourcesOf } from "./team-sources.ts";
 
 const WORKER_PROGRAM = fileURLToPath(import.meta.resolve("@xiezhi/media/capture/worker.main.ts"));

@@ -1,0 +1,10 @@
+import { fileURLToPath } from "node:url";
+import type { ProcessSpec } from "@xiezhi/base/processes.ts";
+
+const PROGRAM = fileURLToPath(import.meta.resolve("@xiezhi/media/codec/codec.main.ts"));
+
+/** The codec worker. It goes on for the capture workers when the agent is gone; the next agent's takes its socket over. */
+export function codecProcess(socketPath: string, logFile: string): ProcessSpec {
+  const args = [PROGRAM, "--socket", socketPath];
+  return { name: "codec", command: process.execPath, args, restart: "always", restartMs: 50, outlives: true, logFile };
+}
