@@ -26,7 +26,8 @@ function printMessage(message: DescriptorProto, syntax: string): string {
     const members = message.field.filter((field) => isSet(field) && field.oneofIndex === index && !field.proto3Optional);
     if (members.length > 0) lines.push(`oneof ${oneof.name} {`, ...members.map((field) => printField(field, syntax, true)), "}");
   }
-  for (const range of message.extensionRange) lines.push(`extensions ${range.start} to ${range.end === 536870912 ? "max" : range.end - 1};`);
+  for (const range of message.extensionRange)
+    lines.push(`extensions ${range.start} to ${range.end === 536870912 ? "max" : range.end - 1};`);
   return [`message ${message.name} {`, ...lines, "}"].join("\n");
 }
 

@@ -47,7 +47,7 @@ export function answerSoap(body: string, facts: OnvifFacts): { status: number; x
 }
 
 /** The local name of the first element in the SOAP body. */
-export function actionOf(body: string): string | undefined {
+function actionOf(body: string): string | undefined {
   return /<(?:[\w-]+:)?Body\b[^>]{0,2000}>\s{0,2000}<(?:[\w-]+:)?(\w{1,64})/.exec(body)?.[1];
 }
 

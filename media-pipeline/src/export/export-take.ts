@@ -78,7 +78,7 @@ export async function exportTake(options: ExportTake): Promise<Manifest> {
 }
 
 /** Where the sound mix lies in an export. */
-export const READING_COPY = "reading-copy.m4a";
+const READING_COPY = "reading-copy.m4a";
 
 function modelOf(ledger: string): TakeModel {
   const builder = new TakeModelBuilder();

@@ -1,8 +1,6 @@
 import { z } from "zod";
 import { Secret } from "./secret.ts";
 
-export { Secret } from "./secret.ts";
-
 interface Bounds {
   min?: number;
   max?: number;
@@ -14,10 +12,16 @@ export const field = {
   text: (about: string, options: { default?: string } = {}) => defaulted(z.string().min(1), options.default).describe(about),
   url: (about: string, options: { default?: string } = {}) => defaulted(z.url(), options.default).describe(about),
   folder: (about: string, options: { default?: string } = {}) => defaulted(z.string().min(1), options.default).describe(about),
-  flag: (about: string, options: { default?: boolean } = {}) =>
-    defaulted(z.stringbool().or(z.boolean()), options.default).describe(about),
+  flag: (about: string, options: { default?: boolean } = {}) => defaulted(z.stringbool().or(z.boolean()), options.default).describe(about),
   int: (about: string, bounds: Bounds = {}) =>
-    defaulted(z.coerce.number().int().min(bounds.min ?? 0).max(bounds.max ?? Number.MAX_SAFE_INTEGER), bounds.default).describe(about),
+    defaulted(
+      z.coerce
+        .number()
+        .int()
+        .min(bounds.min ?? 0)
+        .max(bounds.max ?? Number.MAX_SAFE_INTEGER),
+      bounds.default,
+    ).describe(about),
   secret: (about: string) => z.union([z.string().transform((text) => new Secret(text)), z.instanceof(Secret)]).describe(about),
   optional: <T extends z.ZodType>(type: T) => type.optional(),
   list: <T extends z.ZodType>(about: string, type: T) => z.array(type).describe(about),

@@ -56,7 +56,8 @@ export function readExactly(descriptor: number, offset: number, length: number):
  */
 export function inside(folder: string, ...names: string[]): string {
   for (const name of names)
-    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(name)) throw new RangeError(`not a plain file name: ${JSON.stringify(name.slice(0, 40))}`);
+    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(name))
+      throw new RangeError(`not a plain file name: ${JSON.stringify(name.slice(0, 40))}`);
   const path = resolve(join(folder, ...names));
   if (!path.startsWith(resolve(folder) + sep)) throw new RangeError("path leaves its folder");
   return path;
