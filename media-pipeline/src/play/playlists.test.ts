@@ -76,7 +76,9 @@ test("an ended take: whole, exact, at take time, also after gap and pause", asyn
     pauses: [{ fromS: 20, toS: 23 }],
     startUtcMs: Date.UTC(2026, 8, 28, 1, 0, 0),
   });
-  const { items, ended, type } = play(trackPlaylist(model, track, () => true));
+  const playlist = trackPlaylist(model, track, () => true);
+  assert.ok(playlist.includes("\n#EXT-X-START:TIME-OFFSET=5.000000,PRECISE=YES\n"));
+  const { items, ended, type } = play(playlist);
   assert.equal(ended, true);
   assert.equal(type, "VOD");
   const shown = items.filter(({ gap }) => !gap);
@@ -103,7 +105,10 @@ test("an ended take: whole, exact, at take time, also after gap and pause", asyn
 
 test("a segment that is not here is a gap of its length", async (t) => {
   const { model, track } = await modelOf(t, { tracks: [{ id: "cam", kind: "video" }], seconds: 40 });
-  const { items } = play(trackPlaylist(model, track, (segment) => segment !== 0 && segment !== 2));
+  assert.ok(!trackPlaylist(model, track, () => true).includes("#EXT-X-START"));
+  const playlist = trackPlaylist(model, track, (segment) => segment !== 0 && segment !== 2);
+  assert.ok(playlist.includes("\n#EXT-X-START:TIME-OFFSET=10.000000,PRECISE=YES\n"));
+  const { items } = play(playlist);
   assert.deepEqual(
     items.map(({ uri, gap, atS }) => [uri, gap, atS]),
     [

@@ -23,6 +23,10 @@ export function trackPlaylist(model: TakeModel, track: TrackModel, isHere: (segm
     `#EXT-X-TARGETDURATION:${Math.round(longest)}`,
     "#EXT-X-MEDIA-SEQUENCE:0",
     `#EXT-X-PLAYLIST-TYPE:${model.end ? "VOD" : "EVENT"}`,
+    ...start(
+      segments.find((segment) => isPlayable(segment, isHere)),
+      track,
+    ),
   ];
   let atS = 0;
   let stretch: number | undefined;
@@ -60,6 +64,12 @@ function listed(model: TakeModel, track: TrackModel, isHere: (segment: number) =
   if (model.end) return track.segments;
   const last = track.segments.findLastIndex((segment) => segment.closed && isHere(segment.segment));
   return track.segments.slice(0, last + 1);
+}
+
+/** Where a track begins late: players that are let begin in a gap never leave it (seen with hls.js 1.7.4 in Chromium). */
+function start(first: SegmentModel | undefined, track: TrackModel): string[] {
+  const fromS = first ? first.fromTicks / track.timescale : 0;
+  return fromS > HOLE_S ? [`#EXT-X-START:TIME-OFFSET=${fromS.toFixed(6)},PRECISE=YES`] : [];
 }
 
 function isPlayable(segment: SegmentModel, isHere: (segment: number) => boolean): boolean {
