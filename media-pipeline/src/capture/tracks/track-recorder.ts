@@ -46,7 +46,8 @@ export class TrackRecorder {
   private waitingKey: boolean;
   private troubleUntilUs: number | undefined;
   private lastUnitUs = 0;
-  private anchorDueUs = 0;
+  /** Never before a stretch has begun. */
+  private anchorDueUs = Number.POSITIVE_INFINITY;
   private began: ((ticks: number) => void) | undefined;
 
   constructor(options: TakeTrackOptions) {
