@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -56,17 +57,15 @@ export interface Court {
 export async function startCourt(t: TestContext, options: { modules?: readonly AnyModule[]; databaseUrl?: string } = {}): Promise<Court> {
   const folder = await mkdtemp(join(tmpdir(), "xz-court-"));
   const clock = new SimulatedClock();
-  const house = await buildHouse({
-    databaseUrl: options.databaseUrl ?? `sqlite:${join(folder, "hub.db")}`,
-    clock,
-    log: silentLog,
-    modules: [sites, users, ...(options.modules ?? [])],
-  });
+  const modules = [sites, users, ...(options.modules ?? [])];
+  const file = join(folder, "hub.db");
+  if (options.databaseUrl === undefined) await copyFile(await settledDatabase(modules), file);
+  const house = await buildHouse({ databaseUrl: options.databaseUrl ?? `sqlite:${file}`, clock, log: silentLog, modules });
   t.after(async () => {
     await house.close();
     await rm(folder, { recursive: true, force: true });
   });
-  await settle(house);
+  if (options.databaseUrl !== undefined) await settle(house);
   const userService = house.api<UsersService>("users");
   const door = createDoor(house.platform, (session) => userService.callerOf(session), silentLog);
   const tokens = new Map<string, string>();
@@ -86,6 +85,30 @@ export async function startCourt(t: TestContext, options: { modules?: readonly A
     signOut: (login) => void tokens.delete(login),
     as: async (login, service) => clientOf(service, memoryLink(house.rpc, door, login === undefined ? {} : { bearer: await token(login) })),
   };
+}
+
+const settledDatabases = new Map<string, Promise<string>>();
+
+/** A database with everybody in it, made once a process for each list of modules: making it is most of a court's start. */
+function settledDatabase(modules: readonly AnyModule[]): Promise<string> {
+  const key = modules.map(({ name }) => name).join();
+  const made = settledDatabases.get(key) ?? makeSettledDatabase(modules);
+  settledDatabases.set(key, made);
+  return made;
+}
+
+async function makeSettledDatabase(modules: readonly AnyModule[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "xz-settled-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "hub.db");
+  // Their tables only: what they do by themselves belongs to the court that is under test.
+  const tables = modules.map((module) =>
+    module === sites || module === users ? module : { ...module, start: () => ({ api: {}, rpc: [] }) },
+  );
+  const house = await buildHouse({ databaseUrl: `sqlite:${file}`, clock: new SimulatedClock(), log: silentLog, modules: tables });
+  await settle(house);
+  await house.close();
+  return file;
 }
 
 async function settle(house: House): Promise<void> {

@@ -23,11 +23,6 @@ const LONGEST_MS = 24 * 3_600_000;
 const CHINA_OFFSET_MS = 8 * 3_600_000;
 const DAY_MS = 24 * 3_600_000;
 
-/** Topic of the hints that open pages and rooms follow. */
-export function roomListTopic(roomId: string): string {
-  return `hearings/room/${roomId}`;
-}
-
 export class HearingsService {
   private readonly platform: Platform;
   private readonly store: HearingsStore;
@@ -178,7 +173,6 @@ export class HearingsService {
   private async changed(tx: Tx, { id, siteId, roomId }: Pick<Hearing, "id" | "siteId" | "roomId">): Promise<void> {
     const validAtMs = this.platform.clock.nowMs();
     await this.platform.tells.tell(tx, { what: "hearings.changed", objectId: id, siteId, validAtMs, facts: { roomId } });
-    tx.afterCommit(() => this.platform.hints.touch(roomListTopic(roomId)));
   }
 
   /** With the cases' own text, and which hearing each one waits for: a running one in its room that it should have followed. */
