@@ -1,4 +1,4 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type OutgoingHttpHeaders } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock, Timer } from "@xiezhi/base/clock.ts";
@@ -6,6 +6,8 @@ import type { Clock, Timer } from "@xiezhi/base/clock.ts";
 /** What the other end may send on one stream, and on all, before it waits for us. */
 const STREAM_WINDOW_BYTES = 1 << 20;
 const SESSION_WINDOW_BYTES = 4 << 20;
+/** Node's own limit of 10 counts what waits to be sent, and a parcel may have 16. */
+const SESSION_MEMORY_MEGABYTES = 256;
 
 /**
  * The HTTP/2 connection under a link, made when it is first needed and again after it was lost. It pings also while no call is
@@ -35,7 +37,7 @@ export class Http2Connection {
 
   close(): void {
     this.closed = true;
-    this.session?.destroy(undefined, constants.NGHTTP2_CANCEL);
+    this.session?.destroy(new ConnectError("the link is closed", Code.Unavailable));
   }
 
   async request(method: string, path: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
@@ -51,9 +53,14 @@ export class Http2Connection {
 
   private begin(): ClientHttp2Session {
     if (this.closed) throw new ConnectError("the link is closed", Code.Unavailable);
-    const session = connect(this.authority, {
-      createConnection: this.open,
+    const session: ClientHttp2Session = connect(this.authority, {
+      createConnection: () => {
+        // First in line: Node ends the calls of a connection that closes as if they were complete.
+        const lost = () => session.destroy(new ConnectError("the connection was lost", Code.Unavailable));
+        return this.open().once("close", lost);
+      },
       settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
+      maxSessionMemory: SESSION_MEMORY_MEGABYTES,
     });
     // Calls learn of it by their streams; without a call there is nobody to tell.
     session.on("error", () => {});
