@@ -74,11 +74,6 @@ export class EntryReader {
     return this.nextOffset;
   }
 
-  /** Bytes of a frame that is not yet whole: a torn tail when nothing follows. */
-  get tornBytes(): number {
-    return this.rest.length;
-  }
-
   /** The entries that became whole. Throws RangeError at a frame that is none; those before it were handed out. */
   *push(piece: Uint8Array): Generator<StoredEntry> {
     const bytes = this.rest.length === 0 ? piece : joined(this.rest, piece);
