@@ -22,7 +22,7 @@ interface Piece {
   parcel?: string;
 }
 
-export interface Batch {
+interface Batch {
   first: number;
   entries: Uint8Array[];
   checkpoints: string[];

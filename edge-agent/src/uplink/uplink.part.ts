@@ -32,7 +32,7 @@ export interface TakesSource {
   markUploaded(takeId: string): Promise<void>;
 }
 
-export interface UplinkOptions {
+interface UplinkOptions {
   clock: Clock;
   log: Log;
   hub: { host: string; port: number; tls: LinkTls };

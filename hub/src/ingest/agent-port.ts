@@ -6,7 +6,7 @@ import { peerOf } from "@xiezhi/enrol/peer.ts";
 import { type CallHello, type CallProtocol, helloLine } from "@xiezhi/rpc/call.ts";
 import { certificateOf } from "@xiezhi/rpc/tls.ts";
 
-export interface AgentPortOptions {
+interface AgentPortOptions {
   host: string;
   port: number;
   tls: TlsFiles;

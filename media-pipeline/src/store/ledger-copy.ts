@@ -15,7 +15,7 @@ const syncFile = promisify(fdatasync);
 const STRIDE = 256;
 const LEDGER_MAX_BYTES = 2 ** 31;
 
-export interface LedgerCopyOptions {
+interface LedgerCopyOptions {
   takeId: string;
   /** What its checkpoints must name. */
   origin: string;

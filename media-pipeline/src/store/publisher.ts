@@ -10,7 +10,7 @@ import type { TwoStores } from "./two-stores.ts";
 const RETRY_MS = 2_000;
 const MIRROR_MS = 10_000;
 
-export interface PublisherEvents {
+interface PublisherEvents {
   /** Counts of the take have changed. */
   changed(take: StoredTake): void;
   /** These entries' bytes now lie in both stores. */

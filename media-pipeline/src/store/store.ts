@@ -16,7 +16,7 @@ import { SyncRounds } from "./sync-rounds.ts";
 import { Trouble, whyOf } from "./trouble.ts";
 import { TwoStores } from "./two-stores.ts";
 
-export interface StoreOptions {
+interface StoreOptions {
   clock: Clock;
   log: Log;
   /** Takes that are being gathered, and the rooms' keys. */

@@ -15,7 +15,7 @@ import { type Piece, Pieces, type Segment } from "./pieces.ts";
 import { storeErrors } from "./store.errors.ts";
 import type { SyncRounds } from "./sync-rounds.ts";
 
-export interface TakeOwner {
+interface TakeOwner {
   siteId: string;
   roomId: string;
   verifier: Verifier;

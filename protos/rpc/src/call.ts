@@ -15,7 +15,7 @@ const BACK_OFF_MS = { first: 250, most: 5_000 };
 /** Connections that a room dials so that the hub can call it. Two, so that live pictures never delay a command. */
 export type CallProtocol = "xiezhi-call" | "xiezhi-live";
 
-export interface CallDialerOptions extends GrpcServerOptions {
+interface CallDialerOptions extends GrpcServerOptions {
   clock: Clock;
   log: Log;
   hub: Omit<TlsAddress, "alpn">;

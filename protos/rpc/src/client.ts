@@ -18,7 +18,7 @@ export interface Link {
   close(): void;
 }
 
-export interface LinkOptions {
+interface LinkOptions {
   /** Largest answer that is read. */
   maxMessageBytes?: number;
   /** Shown as `authorization: Bearer …`. */
@@ -36,7 +36,7 @@ export interface TlsAddress {
   alpn?: string;
 }
 
-export type LinkAddress = TlsAddress | { unixPath: string };
+type LinkAddress = TlsAddress | { unixPath: string };
 
 export interface LinkTls {
   ca: string;

@@ -8,13 +8,13 @@ import { answer, answers, type Route, routesOf, type Visit } from "./gate.ts";
 import { MESSAGE_MAX_BYTES } from "./grpc.ts";
 import type { Credentials, Door, Implementation } from "./service.ts";
 
-export interface SessionCookie {
+interface SessionCookie {
   name: string;
   /** Only over TLS. */
   secure: boolean;
 }
 
-export interface ConnectOptions {
+interface ConnectOptions {
   implementations: readonly Implementation[];
   door: Door;
   cookie: SessionCookie;

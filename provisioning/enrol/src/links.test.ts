@@ -5,26 +5,38 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { systemClock as clock } from "@xiezhi/base/clock.ts";
+import { UplinkService } from "@xiezhi/protos/gen/xiezhi/media/v1/media_pb.js";
 import { TakesService } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
 import { clientOf, type Link, openLink } from "@xiezhi/rpc/client.ts";
 import { startGrpcServer } from "@xiezhi/rpc/grpc.ts";
+import { implement } from "@xiezhi/rpc/service.ts";
 import { doorDouble, takeId, takesDouble } from "@xiezhi/rpc/takes.double.ts";
 import { createAuthority, issue } from "./authority.ts";
 
 interface FaultyLink {
   /** Bytes from the server after which a new connection is cut. */
   cutAfterBytes: number;
+  /** One way, milliseconds. */
+  delayMs: number;
   /** Nothing is carried any more, and nobody is told. */
   stall(): void;
   open(options?: { pingMs?: number }): Link;
 }
+
+const uplinkDouble = implement(UplinkService, {
+  async *sendEntries() {},
+  async *sendParcels(requests) {
+    for await (const request of requests) yield { takeId: request.takeId, held: [request.what.value ?? 0n] };
+  },
+});
 
 /** A gRPC server over TLS behind a link with faults. */
 async function faultyLink(t: TestContext): Promise<FaultyLink> {
   const folder = await mkdtemp(join(tmpdir(), "links-"));
   const authority = await createAuthority(join(folder, "ca"), clock);
   const tls = await issue(authority, { kind: "server", names: ["localhost"] }, join(folder, "server"), clock);
-  const server = await startGrpcServer({ implementations: [takesDouble()], door: doorDouble(), host: "127.0.0.1", port: 0, tls });
+  const implementations = [takesDouble(), uplinkDouble];
+  const server = await startGrpcServer({ implementations, door: doorDouble(), host: "127.0.0.1", port: 0, tls });
   const sockets = new Set<Socket>();
   const proxy = createServer((near) => {
     const far = connect(server.port, "127.0.0.1");
@@ -40,7 +52,8 @@ async function faultyLink(t: TestContext): Promise<FaultyLink> {
       sockets.add(one);
       one.on("error", () => {});
       one.once("close", () => other.destroy());
-      one.pipe(other);
+      if (faulty.delayMs === 0) one.pipe(other);
+      else one.on("data", (piece) => clock.after(faulty.delayMs, () => other.write(piece)));
     }
   });
   await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
@@ -55,6 +68,7 @@ async function faultyLink(t: TestContext): Promise<FaultyLink> {
   });
   const faulty: FaultyLink = {
     cutAfterBytes: Number.POSITIVE_INFINITY,
+    delayMs: 0,
     stall: () => {
       for (const socket of sockets) socket.unpipe().pause();
     },
@@ -107,4 +121,20 @@ test("a link comes back by itself when the next call is made, and says who it is
   await stream.next();
   abort.abort();
   await assert.rejects(stream.next(), { code: "CANCELLED" });
+});
+
+test("a room 50 ms away sends faster than it records", async (t) => {
+  const faulty = await faultyLink(t);
+  faulty.delayMs = 25;
+  const uplink = clientOf(UplinkService, faulty.open());
+  const data = new Uint8Array(400_000);
+  async function* parcels() {
+    for (let index = 0n; index < 20n; index++) yield { takeId, what: { case: "parcel" as const, value: index }, data };
+  }
+  const fromUs = clock.monoUs();
+  let held = 0;
+  for await (const answer of uplink.sendParcels(parcels())) held += answer.held.length;
+  assert.equal(held, 20);
+  // With the protocol's own window of 64 KiB these 8 MB take 11 s.
+  assert.ok(clock.monoUs() - fromUs < 5e6, `${(clock.monoUs() - fromUs) / 1e6} s`);
 });

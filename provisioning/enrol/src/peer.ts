@@ -1,5 +1,5 @@
 /** Whom a certificate names. */
-export type Peer = { kind: "room"; siteId: string; roomId: string } | { kind: "program"; name: string };
+type Peer = { kind: "room"; siteId: string; roomId: string } | { kind: "program"; name: string };
 
 /** What to issue: a room's agent, a program, or a plain server. `names`: where it is reached as a server. */
 export type CertificateSubject =
