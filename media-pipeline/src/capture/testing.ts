@@ -11,6 +11,7 @@ import { makeClip, numberSei } from "./rtp/testing.ts";
 
 const FRAME_MS = 40;
 const TICKS_PER_MS = 90;
+const PICTURES_PER_KEY = 25;
 
 /** For tests: a camera on the real wire, 25 pictures a second, a key frame each second, each with its running number in an SEI. */
 export interface TestCamera {

@@ -10,8 +10,9 @@ import { SOUND_TIMESCALE, VIDEO_TIMESCALE } from "./unit.ts";
 import type { FromWorker, RecordOrder, TrackTick } from "./wire.ts";
 import type { WorkerLog } from "./worker-log.ts";
 
-/** The encoder still gives what was said right before a pause; then the files are closed. */
-const DRAIN_MS = 150;
+/** The encoder still gives what was said right before a pause or the end; so long it is waited for. */
+const DRAIN_MAX_US = 1e6;
+const DRAIN_LOOK_MS = 10;
 /** A picture that has not come back so long after a resume is missing. */
 const RESUME_MS = 2_500;
 /** After a start or a resume somebody waits for the first parcels. */
@@ -109,6 +110,8 @@ export class WorkerTake {
     for (const parcel of left.found) journal.add({ parcel });
     const expectedUs = order.expectedFromUs - order.t0Us;
     const before = missingBefore(left, track.spec, expectedUs, diedUs);
+    // One that had paused has closed its files: nothing is missing until the resume.
+    const beforePause = left.source?.state === "paused" ? [] : before;
     const now = { cause: causeOf(track), fromUs: before.length > 0 ? this.takeUs() : expectedUs };
     track.record(
       {
@@ -117,7 +120,7 @@ export class WorkerTake {
         folder: order.folder,
         t0Us: order.t0Us,
         position: left.position,
-        missing: this.paused ? before : [...before, now],
+        missing: this.paused ? beforePause : [...before, now],
         utcUs: (monoUs) => clock.nowMs() * 1e3 - (clock.monoUs() - monoUs),
         onTrouble: (reason) =>
           log.write(reason ? "the disk refuses" : "the disk takes again", { track: track.spec.id, reason: reason ?? "" }),
@@ -140,7 +143,9 @@ export class WorkerTake {
   }
 
   private async drain(): Promise<void> {
-    if (this.options.tracks.some((track) => track.encodes)) await this.options.clock.sleep(DRAIN_MS);
+    const { clock, tracks } = this.options;
+    const endUs = clock.monoUs() + DRAIN_MAX_US;
+    while (tracks.some((track) => !track.drained) && clock.monoUs() < endUs) await clock.sleep(DRAIN_LOOK_MS);
   }
 
   private close(how: (track: CaptureTrack) => number): TrackTick[] {

@@ -7,6 +7,9 @@ import { type LiveSink, LiveView } from "./live-view.ts";
 import { type TakeTrackOptions, TrackRecorder } from "./track-recorder.ts";
 import { WarmRing } from "./warm-ring.ts";
 
+/** Two frames and what a resampler holds. */
+const ENCODER_WINDOW_US = 80e3;
+
 export interface CaptureTrackOptions {
   spec: { id: string; number: number; kind: "video" | "audio" };
   clock: Clock;
@@ -39,6 +42,9 @@ export class CaptureTrack {
   private units = 0;
   private bytes = 0;
   private lostPackets = 0;
+  /** Sound of before this went to the encoder, and came back from it. */
+  private saidUntilUs = 0;
+  private encodedUntilUs = 0;
   /** Nothing that comes from here on is kept, nor shown: monotonic microseconds. */
   private pausedUs: number | undefined;
   /** Nothing that comes from here on belongs to the take. */
@@ -89,12 +95,15 @@ export class CaptureTrack {
   samples(unit: SampleUnit): void {
     this.lostPackets += unit.lostPackets;
     this.measure(unit);
-    if (this.pausedUs === undefined && unit.timeUs >= this.keptFromUs) this.input?.encoding?.push(unit);
+    if (this.pausedUs !== undefined || unit.timeUs < this.keptFromUs || !this.input?.encoding) return;
+    this.input.encoding.push(unit);
+    this.saidUntilUs = unit.timeUs;
   }
 
   /** A unit as it will be stored. */
   unit(unit: AccessUnit): void {
     this.units++;
+    if (unit.untilUs !== undefined) this.encodedUntilUs = unit.untilUs;
     this.bytes += unit.data.length;
     if (this.input?.encoding === undefined) this.lostPackets += unit.lostPackets;
     this.meter?.push(unit);
@@ -121,9 +130,10 @@ export class CaptureTrack {
     recorder.closeParcel();
   }
 
-  /** Its sound goes through the encoder, which is some frames behind. */
-  get encodes(): boolean {
-    return this.input?.encoding !== undefined;
+  /** The encoder has given what it can of the take's last sound: the rest is in its window. */
+  get drained(): boolean {
+    if (this.input?.encoding === undefined) return true;
+    return this.encodedUntilUs > Math.min(this.saidUntilUs - ENCODER_WINDOW_US, this.takeEndUs ?? this.saidUntilUs);
   }
 
   /** From now on nothing is kept; the take's files are closed by `closePaused`. */
@@ -153,7 +163,8 @@ export class CaptureTrack {
   }
 
   stop(atUs: number): number {
-    const ticks = this.recorder?.pause(atUs) ?? 0;
+    const { recorder } = this;
+    const ticks = (this.pausedUs === undefined ? recorder?.pause(atUs) : recorder?.endTicks) ?? 0;
     this.recorder = undefined;
     if (this.pausedUs !== undefined) this.input?.encoding?.restart();
     this.pausedUs = undefined;

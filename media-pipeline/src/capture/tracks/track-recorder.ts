@@ -42,7 +42,7 @@ export class TrackRecorder {
   private readonly gaps = new GapBook();
   private header: StretchHeader | undefined;
   private stretch: number;
-  private endTicks: number;
+  private throughTicks: number;
   private waitingKey: boolean;
   private troubleUntilUs: number | undefined;
   private lastUnitUs = 0;
@@ -64,9 +64,14 @@ export class TrackRecorder {
       onChunk: (chunk) => this.store(chunk),
     });
     this.stretch = position.stretch - 1;
-    this.endTicks = position.endTicks;
+    this.throughTicks = position.endTicks;
     this.waitingKey = track.kind === "video";
     for (const part of options.missing) this.gaps.begin(part.cause, part.fromUs);
+  }
+
+  /** Where the last stored unit ends, in ticks. */
+  get endTicks(): number {
+    return this.throughTicks;
   }
 
   push(unit: AccessUnit): void {
@@ -108,8 +113,10 @@ export class TrackRecorder {
   /** Stores what is held and closes all files. Missing time ends with `atUs`. Answers where the last unit ends, in ticks. */
   pause(atUs: number): number {
     this.finish();
-    this.endGap(this.takeUs(atUs));
-    return this.endTicks;
+    const toUs = this.takeUs(atUs);
+    if (this.throughTicks > 0 && !this.gaps.open && toUs - this.endUs > HOLE_US) this.gaps.begin("connecting", this.endUs);
+    this.endGap(toUs);
+    return this.throughTicks;
   }
 
   /** Sound at once, pictures from their next key frame on; that wait is no gap. `began` is told of the first tick. */
@@ -147,7 +154,7 @@ export class TrackRecorder {
     if (this.troubleUntilUs !== undefined) this.options.onTrouble(undefined);
     this.troubleUntilUs = undefined;
     this.endGap(this.usOf(chunk.ticks));
-    this.endTicks = chunk.ticks + chunk.durationTicks;
+    this.throughTicks = chunk.ticks + chunk.durationTicks;
     this.began?.(chunk.ticks);
     this.began = undefined;
   }
@@ -155,7 +162,7 @@ export class TrackRecorder {
   private noteMissing(chunk: Chunk): void {
     if (chunk.lostPackets > 0) this.gaps.countLost(chunk.lostPackets);
     const holeUs = this.usOf(chunk.ticks) - this.endUs;
-    if (this.gaps.open || this.endTicks === 0 || this.began) return;
+    if (this.gaps.open || this.throughTicks === 0 || this.began) return;
     if (chunk.lostPackets > 0) this.gaps.begin("lostPackets", this.endUs);
     else if (holeUs > HOLE_US) this.gaps.begin("connecting", this.endUs);
     if (this.gaps.open) this.writer.closeParcel();
@@ -213,7 +220,7 @@ export class TrackRecorder {
   }
 
   private get endUs(): number {
-    return this.usOf(this.endTicks);
+    return this.usOf(this.throughTicks);
   }
 }
 
