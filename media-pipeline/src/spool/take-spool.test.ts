@@ -183,3 +183,34 @@ test("checkpoints are signed less than 10 s after an entry and at the end", asyn
   await spool.close();
   assert.equal(signed(), 3);
 });
+
+test("a line that can be no entry is passed over: the others of its round are entered, also by the next agent", async (t) => {
+  const { options, start, write, parcel, kinds } = await bench(t);
+  const first = await TakeSpool.create(options, start);
+  const anchor = { track: 2, stretch: -1, sourceTicks: 1, sourceRate: 48_000, ticks: 0, arrivedUtcUs: 1 };
+  write(parcel(1), { anchor }, parcel(2));
+  await settle(first);
+  write({ gap: { track: 1, fromUs: 0.5, toUs: 1, parts: [], lostPackets: 0 } }, parcel(1));
+  await settle(first);
+  assert.deepEqual(kinds(), ["takeStart", "parcel", "parcel", "parcel"]);
+  await first.close();
+  write(parcel(2));
+  const second = await TakeSpool.reopen(options, BOOT);
+  await settle(second);
+  assert.deepEqual(kinds().slice(4), ["restart", "parcel"]);
+  await second.close();
+});
+
+test("who listens and fails keeps nothing from becoming durable, nor from being signed", async (t) => {
+  const { folder, clock, options, start, write, parcel } = await bench(t);
+  const broken = () => {
+    throw new Error("a listener's own trouble");
+  };
+  const spool = await TakeSpool.create({ ...options, onDurable: broken }, start);
+  write(parcel(1));
+  await clock.advanceMs(9_000);
+  await settle(spool);
+  assert.equal(spool.durableThroughUs(1), 1e6);
+  assert.match(readFileSync(takeFolder.checkpoints(folder), "utf8"), /^xiezhi\//);
+  await spool.close();
+});

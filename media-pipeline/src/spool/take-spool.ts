@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { Clock, Timer } from "@xiezhi/base/clock.ts";
 import { syncFolder } from "@xiezhi/base/files.ts";
 import type { Log } from "@xiezhi/base/log.ts";
-import type { EntryInit } from "@xiezhi/ledger/entries.ts";
+import { type EntryInit, encodeEntry } from "@xiezhi/ledger/entries.ts";
 import type { TakeModel } from "@xiezhi/ledger/model.ts";
 import type { Signer } from "@xiezhi/ledger/note.ts";
 import { GapCause } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
@@ -38,8 +38,14 @@ interface Waiting {
   failed(error: unknown): void;
 }
 
+/** What a worker wrote down, and the entry that it becomes. */
+interface Told {
+  line: JournalLine;
+  entry: EntryInit;
+}
+
 interface Collected {
-  lines: JournalLine[];
+  lines: Told[];
   readers: { reader: JournalReader; bytes: number }[];
   skip: Map<number, number>;
 }
@@ -202,23 +208,38 @@ export class TakeSpool {
       for (const line of lines) {
         const track = ledgerTrack(line);
         if (track === undefined || !this.model.tracks.some((it) => it.number === track)) continue;
+        const entry = this.entryOf(line);
+        if (!entry) continue;
         const skipped = collected.skip.get(track) ?? 0;
         if (skipped > 0) collected.skip.set(track, skipped - 1);
-        else collected.lines.push(line);
+        else collected.lines.push({ line, entry });
       }
     }
     return collected;
   }
 
-  /** Syncs what the lines name, and makes entries of them. */
+  /**
+   * Nothing for a line that can be no entry: a worker's mistake in one line must not keep all others from becoming durable.
+   * What it is depends on the line alone, so that each agent that reads the journal passes over the same ones.
+   */
+  private entryOf(line: JournalLine): EntryInit | undefined {
+    try {
+      const entry = entryOf(line, (track) => this.trackOf(track).timescale, this.options.clock.nowMs());
+      if (entry) encodeEntry(entry);
+      return entry;
+    } catch (error) {
+      this.options.log.error({ take: this.takeId, line, err: error }, "a journal line can be no entry and is passed over");
+      return undefined;
+    }
+  }
+
+  /** Syncs what the lines name. Answers their entries, and what must be said of bytes that are not there. */
   private async makeDurable({ lines, readers }: Collected): Promise<EntryInit[]> {
-    const files = new Set(lines.map((line) => this.fileOf(line)).filter((file) => file !== undefined));
+    const files = new Set(lines.map(({ line }) => this.fileOf(line)).filter((file) => file !== undefined));
     const [missing] = await Promise.all([this.files.sync(files), ...readers.map(({ reader }) => reader.sync())]);
-    const utcMs = this.options.clock.nowMs();
     const entries: EntryInit[] = [];
-    for (const line of lines) {
-      const entry = entryOf(line, (track) => this.trackOf(track).timescale, utcMs);
-      if (entry) entries.push(entry);
+    for (const { line, entry } of lines) {
+      entries.push(entry);
       if (!("parcel" in line)) continue;
       const file = this.fileOf(line) as string;
       if (missing.has(file) || (this.doubtful && !parcelIsThere(file, line.parcel))) entries.push(this.lostEntry(line.parcel));
@@ -234,7 +255,7 @@ export class TakeSpool {
     this.skip = collected.skip;
     if (collected.lines.length > 0) this.doubtful = false;
     for (const { reader, bytes } of collected.readers) reader.advance(bytes);
-    for (const line of collected.lines) {
+    for (const { line } of collected.lines) {
       if ("parcel" in line) this.releaseSegments(line.parcel);
       if ("stretch" in line) void this.files.release(this.fileOf(line) as string);
     }
@@ -250,7 +271,11 @@ export class TakeSpool {
     const done = this.unsynced;
     this.unsynced = [];
     for (const one of done) one.done();
-    this.options.onDurable();
+    try {
+      this.options.onDurable();
+    } catch (error) {
+      this.options.log.error({ take: this.takeId, err: error }, "who was told of a round failed");
+    }
   }
 
   private async sign(): Promise<void> {
