@@ -28,6 +28,8 @@ import { createDoor } from "./platform/door.ts";
 import { buildHouse } from "./platform/platform.ts";
 import { startWeb } from "./platform/web/web.ts";
 
+// What the hub writes is nobody else's: verifiers, sessions' hashes, recordings. Ingest inherits it.
+process.umask(0o077);
 const places = await readPlaces(process.argv[2] ?? "", process.env);
 const { config } = places;
 const log = createLog("hub", config.logFile === undefined ? {} : { file: config.logFile });

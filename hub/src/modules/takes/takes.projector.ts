@@ -40,12 +40,17 @@ export class Projector {
   private readonly ingest: Client<typeof IngestService>;
   private readonly stopped = new AbortController();
   private readonly progress = new Map<string, Progress>();
-  /** How many entries of each take are projected; what a restart must ask the table for. */
+  /** How many entries of each take are projected. */
   private readonly reached = new Map<string, number>();
+  /** Ended, and their reading copy is ordered: of these only a longer ledger is news. */
+  private readonly settled = new Set<string>();
+  /** Takes of which more is known than was seen to. */
+  private readonly news = new Set<string>();
   private readonly working = new Map<string, Promise<void>>();
   /** Who pressed the button of a take that still runs. */
   private readonly running = new Map<string, string>();
   private following: Promise<void> | undefined;
+  private trouble = "";
 
   constructor(platform: Platform, store: TakesStore, hearings: HearingsService, ingest: Client<typeof IngestService>) {
     this.platform = platform;
@@ -55,7 +60,11 @@ export class Projector {
   }
 
   async begin(): Promise<void> {
-    for (const { take, userId } of await this.store.running()) this.running.set(take.id, userId);
+    for (const { id, entries, userId, running, settled } of await this.store.reached()) {
+      this.reached.set(id, entries);
+      if (running) this.running.set(id, userId);
+      if (settled) this.settled.add(id);
+    }
     this.following = this.follow();
   }
 
@@ -87,8 +96,12 @@ export class Projector {
   }
 
   private heard({ takes, storeTrouble, storeTroubleSinceMs }: WatchTakesResponse): void {
-    if (storeTrouble !== "")
-      this.platform.log.error({ storeTrouble, sinceMs: Number(storeTroubleSinceMs), alarm: "STORE_TROUBLE" }, "the store takes nothing");
+    if (storeTrouble !== this.trouble) {
+      this.trouble = storeTrouble;
+      const sinceMs = Number(storeTroubleSinceMs);
+      if (storeTrouble === "") this.platform.log.info("the store takes everything again");
+      else this.platform.log.error({ storeTrouble, sinceMs, alarm: "STORE_TROUBLE" }, "the store does not take all");
+    }
     for (const take of takes) {
       this.progress.set(take.takeId, { ...take, provenAtMs: this.platform.clock.nowMs() });
       this.catchUp(take.takeId);
@@ -96,19 +109,32 @@ export class Projector {
   }
 
   private catchUp(takeId: string): void {
-    if (this.working.has(takeId)) return;
-    const work = this.bring(takeId)
-      .catch((error: unknown) => {
-        if (!this.stopped.signal.aborted) this.platform.log.error({ err: error, takeId }, "a take is not projected and is tried again");
-      })
-      .finally(() => this.working.delete(takeId));
-    this.working.set(takeId, work);
+    if (this.settled.has(takeId) && this.reached.get(takeId) === Number(this.progress.get(takeId)?.ledgerSize)) return;
+    this.news.add(takeId);
+    if (!this.working.has(takeId)) this.working.set(takeId, this.work(takeId));
+  }
+
+  /** One at a time for each take; news that come meanwhile are seen to before it rests. */
+  private async work(takeId: string): Promise<void> {
+    const { signal } = this.stopped;
+    while (!signal.aborted && this.news.delete(takeId)) {
+      try {
+        await this.bring(takeId);
+      } catch (error) {
+        if (signal.aborted) break;
+        this.platform.log.error({ err: error, takeId }, "a take is not projected and is tried again");
+        this.news.add(takeId);
+        await this.platform.clock.sleep(AGAIN_MS, signal).catch(() => undefined);
+      }
+    }
+    this.working.delete(takeId);
   }
 
   private async bring(takeId: string): Promise<void> {
-    const known = this.reached.get(takeId) ?? (await this.store.get(undefined, takeId))?.entries ?? 0;
-    this.reached.set(takeId, known);
-    for (let from = known; from < Number(this.progress.get(takeId)?.ledgerSize ?? 0n) && !this.stopped.signal.aborted; ) {
+    for (
+      let from = this.reached.get(takeId) ?? 0;
+      from < Number(this.progress.get(takeId)?.ledgerSize ?? 0n) && !this.stopped.signal.aborted;
+    ) {
       for await (const batch of this.ingest.readEntries({ takeId, from: BigInt(from) }, { signal: this.stopped.signal }))
         await this.enter(takeId, batch);
       const reached = this.reached.get(takeId) ?? 0;
@@ -163,6 +189,7 @@ export class Projector {
     if (progress.parcelsHeld + progress.parcelsLost < progress.parcelsKnown) return;
     const found = await this.store.get(undefined, takeId);
     if (found?.take.state !== TakeState.ENDED || found.entries < Number(progress.ledgerSize)) return;
+    this.settled.add(takeId);
     if (found.readingCopy !== ReadingCopyState.UNSPECIFIED) return;
     await this.platform.database.transaction(async (tx) => {
       await this.store.setReadingCopy(tx, takeId, ReadingCopyState.WAITING);

@@ -64,8 +64,16 @@ export class TakesStore {
     return rows.map(projectedOf);
   }
 
-  async running(): Promise<Projected[]> {
-    return (await this.takes.all(undefined, { where: { state: { [Op.ne]: TakeState.ENDED } } })).map(projectedOf);
+  /** How far every take is, without the takes themselves. */
+  async reached(): Promise<{ id: string; entries: number; userId: string; running: boolean; settled: boolean }[]> {
+    const rows = await this.takes.some(undefined, ["id", "entries", "user_id", "state", "reading_copy"]);
+    return rows.map(({ id, entries, user_id, state, reading_copy }) => ({
+      id,
+      entries,
+      userId: user_id,
+      running: state !== TakeState.ENDED,
+      settled: state === TakeState.ENDED && reading_copy !== ReadingCopyState.UNSPECIFIED,
+    }));
   }
 
   async save(tx: Tx, { take, entries, userId, readingCopy, readingCopyReason }: Projected): Promise<void> {

@@ -93,6 +93,12 @@ export class BoundTable<C extends Columns> {
     return Number((await this.model.max(column, { where: where as never, transaction: view?.sql ?? null })) ?? 0);
   }
 
+  /** Some columns of every row, where the others are long. */
+  async some<K extends keyof C & string>(view: View, names: readonly K[]): Promise<Pick<RowOf<C>, K>[]> {
+    const rows = await this.model.findAll({ attributes: [...names], raw: true, transaction: view?.sql ?? null });
+    return rows.map((row) => this.typed(row as unknown as Record<string, unknown>));
+  }
+
   private async select(view: View, { where, order, limit }: Selection<C>, lock: boolean): Promise<RowOf<C>[]> {
     const rows = await this.model.findAll({
       ...(where === undefined ? {} : { where: where as never }),
