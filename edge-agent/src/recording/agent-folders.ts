@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 /** sun_path holds 108 bytes (unix(7)). */
 const UNIX_PATH_MAX = 100;
-const FOLDERS = ["spool", "run", "keys", "logs"] as const;
+const FOLDERS = ["spool", "run", "keys", "logs", "cache"] as const;
 
 /** Where an agent keeps what of its recording. */
 export class AgentFolders {

@@ -34,7 +34,7 @@ import type {
 import { findTakes } from "./spooled-takes.ts";
 import { SpoolSpace } from "./spool-space.ts";
 import { StartSteps } from "./start-steps.ts";
-import { codecProcess } from "./team/codec-process.ts";
+import { codecProcess, workerEnvironment } from "./team/worker-processes.ts";
 import { trackStatus } from "./track-status.ts";
 
 /** A take that was left open is gone on with if it was alive so recently; else it is ended (nobody expects it to run). */
@@ -84,6 +84,7 @@ export class Recording {
       socketPath: (name) => folders.socket(name),
       logFolder: folders.of("logs"),
       codecSocket: folders.socket("codec"),
+      env: workerEnvironment(folders.of("cache")),
       onMessage: (message) => this.hear(message),
       onLive: (frame) => this.fan.receive(frame),
       onGone: (numbers) => {
@@ -102,7 +103,8 @@ export class Recording {
     this.setTracks(tracks);
     for (const take of findTakes(this.folders.of("spool"), this.options.log)) this.spooled.set(take.takeId, take);
     for (const left of [...this.spooled.values()].filter((take) => !take.ended)) await this.goOn(left);
-    processes.start(codecProcess(this.folders.socket("codec"), join(this.folders.of("logs"), "codec.log")));
+    const logFile = join(this.folders.of("logs"), "codec.log");
+    processes.start(codecProcess(this.folders.socket("codec"), logFile, workerEnvironment(this.folders.of("cache"))));
     this.lookAtSpace();
     this.team.start(this.take && this.orderOf(this.take));
     this.timer = clock.every(1_000, () => this.eachSecond());

@@ -1,4 +1,5 @@
 import { rmSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { connect, createServer, type Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { systemClock, type Timer } from "@xiezhi/base/clock.ts";
@@ -129,7 +130,11 @@ function listen(): void {
   });
   other.on("error", () => {
     rmSync(socketPath, { force: true });
-    createServer(welcome).listen(socketPath, () => log.write("listens", { id }));
+    createServer(welcome).listen(socketPath, () => {
+      log.write("listens", { id });
+      // Written now, because a process that is killed would never write it.
+      flushCompileCache();
+    });
     waitForAgent();
   });
 }

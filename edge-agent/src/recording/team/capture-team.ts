@@ -18,6 +18,8 @@ export interface CaptureTeamOptions {
   /** Where a process's socket is, by name. */
   socketPath(name: string): string;
   logFolder: string;
+  /** Environment of the workers. */
+  env: Record<string, string>;
   codecSocket: string;
   onMessage(message: FromWorker): void;
   onLive(frame: LiveFrame): void;
@@ -151,7 +153,7 @@ export class CaptureTeam {
   }
 
   private makeMember(id: string, devices: readonly string[]): Member {
-    const { clock, log, processes, logFolder } = this.options;
+    const { clock, log, processes, logFolder, env } = this.options;
     const socketPath = this.options.socketPath(id);
     const args = [
       "--max-semi-space-size=2",
@@ -163,7 +165,7 @@ export class CaptureTeam {
       "--log",
       join(logFolder, `capture-${id}.log`),
     ];
-    const spec = { name: `capture-${id}`, command: process.execPath, args };
+    const spec = { name: `capture-${id}`, command: process.execPath, args, env };
     const attach = () => this.attach(member, socketPath);
     const keeper = new Keeper({ spec, clock, log, processes, attach });
     const member: Member = { id, devices: new Set(devices), numbers: [], sources: [], keeper, worker: undefined };

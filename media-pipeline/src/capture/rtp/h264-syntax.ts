@@ -8,6 +8,8 @@ export const NAL = { SLICE: 1, PARTITION_A: 2, IDR: 5, SEI: 6, SPS: 7, PPS: 8, A
 const HIGH_PROFILES = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
 const SLICE_TYPE_I = 2;
 const RECOVERY_POINT = 6;
+/** Of a message; what comes later is for machines that we are not. */
+const SEI_LOOKED_BYTES = 256;
 
 /** Reads Exp-Golomb codes out of a NAL unit, emulation prevention taken out (H.264 7.3.1). Past the end it throws RangeError. */
 class Bits {
@@ -153,24 +155,32 @@ export function readSlice(nal: Buffer): { firstMb: number; intra: boolean; ppsId
  * only some frames later: cameras with gradual refresh have nothing better.
  */
 export function isRecoveryPoint(sei: Buffer): boolean {
-  const bytes = withoutEmulation(sei.subarray(0, 256));
-  for (let at = 1; at + 2 < bytes.length; ) {
-    const [type, afterType] = readSeiNumber(bytes, at);
-    if (type === RECOVERY_POINT) return true;
-    const [size, payload] = readSeiNumber(bytes, afterType);
-    at = payload + size;
+  const end = Math.min(sei.length, SEI_LOOKED_BYTES);
+  let zeros = 0;
+  let type = -1;
+  let value = 0;
+  let payloadBytes = 0;
+  // Each picture of some cameras has one: read where it stands, without what undoes emulation prevention elsewhere.
+  for (let at = 1; at < end; at++) {
+    const byte = sei[at] as number;
+    const prevention = zeros >= 2 && byte === 3;
+    zeros = byte === 0 ? zeros + 1 : 0;
+    if (prevention) continue;
+    if (payloadBytes > 0) {
+      payloadBytes--;
+      continue;
+    }
+    value += byte;
+    if (byte === 255) continue;
+    if (type < 0) type = value;
+    else if (type === RECOVERY_POINT) return true;
+    else {
+      payloadBytes = value;
+      type = -1;
+    }
+    value = 0;
   }
   return false;
-}
-
-function readSeiNumber(bytes: Buffer, at: number): [value: number, next: number] {
-  let value = 0;
-  let next = at;
-  while (bytes[next] === 255) {
-    value += 255;
-    next++;
-  }
-  return [value + (bytes[next] ?? 0), next + 1];
 }
 
 /** Real ones have some 30 bytes; scaling lists make at most a few hundred. */

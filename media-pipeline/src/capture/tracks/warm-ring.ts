@@ -4,6 +4,8 @@ import type { AccessUnit } from "../unit.ts";
 const VIDEO_MAX_BYTES = 24 * 1024 * 1024;
 /** Sound that is kept for the time since the oldest key frame of the room's cameras. */
 const SOUND_KEPT_US = 5e6;
+/** So many units too old are dropped at once. */
+const SOUND_STEP = 50;
 
 /**
  * The last units of a track: pictures from the newest key frame on, sound of some seconds. A take begins with them, and a
@@ -43,12 +45,12 @@ export class WarmRing {
     this.bytes = 0;
   }
 
+  /** In steps: taking one unit from the front for each that comes would move the whole list each time. */
   private dropOld(beforeUs: number): void {
+    const { kept } = this;
+    if (kept.length <= SOUND_STEP || (kept[SOUND_STEP] as AccessUnit).timeUs >= beforeUs) return;
     let old = 0;
-    for (; old < this.kept.length && (this.kept[old] as AccessUnit).timeUs < beforeUs; old++)
-      this.bytes -= (this.kept[old] as AccessUnit).data.length;
-    // In steps: taking one unit from the front for each that comes would move the whole list each time.
-    if (old > 50) this.kept.splice(0, old);
-    else for (let i = 0; i < old; i++) this.bytes += (this.kept[i] as AccessUnit).data.length;
+    for (; old < kept.length && (kept[old] as AccessUnit).timeUs < beforeUs; old++) this.bytes -= (kept[old] as AccessUnit).data.length;
+    kept.splice(0, old);
   }
 }
