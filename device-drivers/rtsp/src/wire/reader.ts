@@ -72,7 +72,7 @@ export class RtspReader {
       if (used === 0) break;
       at += used;
     }
-    if (at > 0) this.buffer.copyWithin(0, at, this.endBytes);
+    if (at > 0 && at < this.endBytes) this.buffer.copyWithin(0, at, this.endBytes);
     this.endBytes -= at;
   }
 

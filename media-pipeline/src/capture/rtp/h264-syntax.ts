@@ -8,7 +8,7 @@ export const NAL = { SLICE: 1, PARTITION_A: 2, IDR: 5, SEI: 6, SPS: 7, PPS: 8, A
 const HIGH_PROFILES = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
 const SLICE_TYPE_I = 2;
 const RECOVERY_POINT = 6;
-/** Of a message; what comes later is for machines that we are not. */
+/** Recovery points stand in front; a user's data behind them may be long. */
 const SEI_LOOKED_BYTES = 256;
 
 /** Reads Exp-Golomb codes out of a NAL unit, emulation prevention taken out (H.264 7.3.1). Past the end it throws RangeError. */
@@ -160,7 +160,7 @@ export function isRecoveryPoint(sei: Buffer): boolean {
   let type = -1;
   let value = 0;
   let payloadBytes = 0;
-  // Each picture of some cameras has one: read where it stands, without what undoes emulation prevention elsewhere.
+  // Some cameras send messages with each picture: read in place, emulation prevention undone on the way.
   for (let at = 1; at < end; at++) {
     const byte = sei[at] as number;
     const prevention = zeros >= 2 && byte === 3;

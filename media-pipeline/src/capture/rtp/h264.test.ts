@@ -4,7 +4,7 @@ import { packetizeH264 } from "@xiezhi/rtsp/packetize.ts";
 import { type RtpSource, rtpMarker, rtpPayload, rtpSequence, rtpTimestamp } from "@xiezhi/rtsp/rtp.ts";
 import * as fc from "fast-check";
 import { H264Depacketizer, type UntimedUnit } from "./h264.ts";
-import { readSps } from "./h264-syntax.ts";
+import { isRecoveryPoint, readSps } from "./h264-syntax.ts";
 import { makeClip, numberSei } from "./testing.ts";
 
 const clip = makeClip({ seconds: 3 });
@@ -172,4 +172,19 @@ test("sequence parameter sets: size with cropping, and what is none", () => {
   assert.equal(read("67"), undefined);
   assert.equal(read("6764"), undefined);
   assert.equal(read(`67640028${"00".repeat(40)}`), undefined);
+});
+
+test("a recovery point is found behind other messages, and nothing else is taken for one", () => {
+  const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
+  const point = "06 01 c4";
+  const long = `05 ff 2d ${"aa".repeat(300)}`;
+  assert.equal(isRecoveryPoint(hex(`06 ${point} 80`)), true);
+  assert.equal(isRecoveryPoint(hex(`06 01 02 00 0c ${point} 80`)), true);
+  // Five bytes of payload, of which the 03 is none: 00 00 01 06 06.
+  assert.equal(isRecoveryPoint(hex(`06 05 05 00 00 03 01 06 06 ${point} 80`)), true);
+  assert.equal(isRecoveryPoint(hex("06 05 05 00 00 03 01 06 06 80")), false);
+  assert.equal(isRecoveryPoint(hex("06 05 03 06 06 06 80")), false);
+  assert.equal(isRecoveryPoint(hex(`06 ff 06 ${"bb".repeat(6)} 80`)), false);
+  assert.equal(isRecoveryPoint(hex(`06 ${long} 80`)), false);
+  for (const short of ["06", "06 06", "06 80", "06 05 10 aa"]) assert.equal(isRecoveryPoint(hex(short)), false);
 });
