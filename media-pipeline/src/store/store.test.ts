@@ -149,7 +149,7 @@ test("a take that comes in any order lies whole in both stores, byte for byte, a
   assert.equal(new Set(twice).size, it.pieces.length, "each piece is told to lie in both stores");
   const progress = store.progressOf(it.takeId);
   assert.equal(progress?.parcelsHeld, it.pieces.filter(({ header }) => !header).length);
-  assert.deepEqual([progress?.parcelsKnown, progress?.parcelsLost], [progress!.parcelsHeld + 1, 1]);
+  assert.deepEqual([progress?.parcelsKnown, progress?.parcelsLost], [progress.parcelsHeld + 1, 1]);
   assert.equal(progress?.segmentsFinished, progress?.segmentsTwice);
   assert.equal(progress?.heldThroughUs, 25e6);
   await store.close();

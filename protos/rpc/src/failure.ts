@@ -27,7 +27,7 @@ export function failureBytes(error: XiezhiError): Buffer {
 
 export function toConnectError(error: XiezhiError): ConnectError {
   const details = [{ desc: FailureSchema, value: failureOf(error) }];
-  return new ConnectError(error.message, errorCodes[error.code] as Code, undefined, details);
+  return new ConnectError(error.message, errorCodes[error.code], undefined, details);
 }
 
 /** What a client throws: the refusal as it was meant where the far end sent one, else one by code. */

@@ -15,9 +15,9 @@ import {
 } from "@grpc/grpc-js";
 import type { XiezhiError } from "@xiezhi/protos/errors.ts";
 import { answer, answers, type Route, routesOf, type Visit } from "./gate.ts";
-import { grpcMethod, grpcStatus } from "./grpc-codec.ts";
+import { grpcMethod, grpcStatus } from "./grpc/codec.ts";
 import { Health } from "./health.ts";
-import { reflection } from "./reflection.ts";
+import { reflection } from "./grpc/reflection.ts";
 import type { Credentials, Door, Implementation } from "./service.ts";
 import { certificateOf } from "./tls.ts";
 

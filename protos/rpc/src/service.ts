@@ -67,7 +67,7 @@ export interface Implementation {
 
 /** Ties handlers to the service they implement; a missing or wrong handler does not compile. */
 export function implement<S extends DescService>(service: S, handlers: Handlers<S>): Implementation {
-  return { service, handlers: handlers as Readonly<Record<string, AnyHandler>> };
+  return { service, handlers };
 }
 
 /** What a caller showed at the door. */

@@ -6,7 +6,7 @@ import {
   ServerReflectionResponseSchema,
 } from "@xiezhi/protos/gen/grpc/reflection/v1/reflection_pb.js";
 import { errorCodes } from "@xiezhi/protos/errors.ts";
-import { implement, type Implementation } from "./service.ts";
+import { implement, type Implementation } from "../service.ts";
 
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 
@@ -20,7 +20,7 @@ export function reflection(implementations: readonly Implementation[]): Implemen
   const answerTo = (request: ServerReflectionRequest["messageRequest"]): Answer => {
     if (request.case === "listServices")
       return { case: "listServicesResponse", value: { service: services.map(({ typeName }) => ({ name: typeName })) } };
-    if (request.case === "fileByFilename") return told(files.get(`${request.value.replace(/\.proto$/, "")}`), files);
+    if (request.case === "fileByFilename") return told(files.get(request.value.replace(/\.proto$/, "")), files);
     if (request.case === "fileContainingSymbol") return told(fileOf(request.value), files);
     if (request.case === "fileContainingExtension") {
       const { containingType, extensionNumber } = request.value;

@@ -1,7 +1,7 @@
 import { create, type DescMessage, type DescMethod, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { Metadata, type MethodDefinition, type StatusObject } from "@grpc/grpc-js";
 import { errorCodes, type XiezhiError } from "@xiezhi/protos/errors.ts";
-import { FAILURE_KEY, failureBytes } from "./failure.ts";
+import { FAILURE_KEY, failureBytes } from "../failure.ts";
 
 function serializer(schema: DescMessage): (message: Message) => Buffer {
   return (message) => {
