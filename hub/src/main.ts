@@ -9,7 +9,6 @@ import { tlsFor } from "@xiezhi/enrol/authority.ts";
 import { IngestService } from "@xiezhi/protos/gen/xiezhi/ingest/v1/ingest_pb.js";
 import { clientOf, openLink } from "@xiezhi/rpc/client.ts";
 import { startGrpcServer } from "@xiezhi/rpc/grpc.ts";
-import { Health } from "@xiezhi/rpc/health.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { serveControl } from "./control.ts";
 import { audits } from "./modules/audits/audits.module.ts";
@@ -67,11 +66,9 @@ shutdown.add("control socket", () => control.close());
 
 const door = createDoor(house.platform, (session) => userService.callerOf(session), log);
 const implementations = house.rpc;
-const health = new Health();
 const grpc = await startGrpcServer({
   implementations,
   door,
-  health,
   host: config.grpcHost,
   port: config.grpcPort,
   tls: await tlsFor(config.tlsFolder),

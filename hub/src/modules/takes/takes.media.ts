@@ -38,8 +38,14 @@ export class StoredMedia {
     this.kept.delete(takeId);
     this.kept.set(takeId, kept);
     for (const oldest of this.kept.keys()) if (this.kept.size > KEPT) this.kept.delete(oldest);
-    kept.growing = kept.growing.then(() => grow(kept, handle)).finally(() => handle.close());
-    await kept.growing;
+    kept.growing = growAfter(kept.growing, kept, handle);
+    try {
+      await kept.growing;
+    } catch (error) {
+      // Read anew next time: the copy may have been torn where this one stopped.
+      this.kept.delete(takeId);
+      throw error;
+    }
     return kept.builder.model;
   }
 
@@ -78,6 +84,15 @@ export class StoredMedia {
         return folder;
     }
     return undefined;
+  }
+}
+
+async function growAfter(before: Promise<void>, kept: Kept, handle: FileHandle): Promise<void> {
+  try {
+    await before;
+    await grow(kept, handle);
+  } finally {
+    await handle.close();
   }
 }
 

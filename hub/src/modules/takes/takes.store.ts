@@ -67,13 +67,16 @@ export class TakesStore {
   /** How far every take is, without the takes themselves. */
   async reached(): Promise<{ id: string; entries: number; userId: string; running: boolean; settled: boolean }[]> {
     const rows = await this.takes.some(undefined, ["id", "entries", "user_id", "state", "reading_copy"]);
-    return rows.map(({ id, entries, user_id, state, reading_copy }) => ({
-      id,
-      entries,
-      userId: user_id,
-      running: state !== TakeState.ENDED,
-      settled: state === TakeState.ENDED && reading_copy !== ReadingCopyState.UNSPECIFIED,
-    }));
+    return rows.map(({ id, entries, user_id, state, reading_copy }) => {
+      const running = (state as TakeState) !== TakeState.ENDED;
+      return {
+        id,
+        entries,
+        userId: user_id,
+        running,
+        settled: !running && (reading_copy as ReadingCopyState) !== ReadingCopyState.UNSPECIFIED,
+      };
+    });
   }
 
   async save(tx: Tx, { take, entries, userId, readingCopy, readingCopyReason }: Projected): Promise<void> {

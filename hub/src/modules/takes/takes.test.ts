@@ -185,11 +185,14 @@ test("playlists and segments are served under the session, one audit row a playb
   assert.equal((await get(`${base}/cam-judge/000000.m4s`, "technician")).status, 403);
   assert.equal((await get(`${base}/cam-judge/000000.m4s`, "clerk-2")).status, 404);
   const { rows } = await (await court.as("audit", AuditsService)).listAudits({ act: "takes.PlayTake" });
-  assert.deepEqual(rows.map(({ login, outcome, objectId }) => [login, outcome, objectId]).sort(), [
-    ["clerk-2", "TAKES_NOT_FOUND", takeId],
-    ["judge", "ok", takeId],
-    ["technician", "RIGHTS_ROLE_NEEDED", takeId],
-  ]);
+  assert.deepEqual(
+    rows.map(({ login, outcome, objectId }) => [login, outcome, objectId]).sort((a, b) => String(a).localeCompare(String(b))),
+    [
+      ["clerk-2", "TAKES_NOT_FOUND", takeId],
+      ["judge", "ok", takeId],
+      ["technician", "RIGHTS_ROLE_NEEDED", takeId],
+    ],
+  );
 });
 
 test("a segment on its way ends when its session does", async (t) => {

@@ -42,7 +42,7 @@ export class Table<C extends Columns> {
       ]),
     );
     const model = database.sequelize.define(this.name, attributes, { timestamps: false, freezeTableName: true });
-    return new BoundTable(this.columns, model as ModelStatic<Model<RowOf<C>, RowOf<C>>>);
+    return new BoundTable(this.columns, model);
   }
 }
 
@@ -77,7 +77,7 @@ export class BoundTable<C extends Columns> {
   }
 
   async update(tx: Tx, where: Where<C>, values: Partial<RowOf<C>>): Promise<number> {
-    const [changed] = await this.model.update(stored(values) as never, { where: where as never, transaction: tx.sql });
+    const [changed] = await this.model.update(stored(values) as never, { where: where, transaction: tx.sql });
     return changed;
   }
 
@@ -130,5 +130,5 @@ function stored<T extends object>(row: T): T {
 
 /** `column` contains `part`, compared as stored; no character of `part` is special. */
 export function contains<C extends Columns>(column: keyof C & string, part: string): Where<C> {
-  return Sequelize.where(Sequelize.fn("instr", Sequelize.col(column), part), Op.gt, 0) as unknown as Where<C>;
+  return Sequelize.where(Sequelize.fn("instr", Sequelize.col(column), part), Op.gt, 0);
 }
