@@ -50,7 +50,8 @@ export class WorkerTake {
     const named = readJournals(order.folder);
     this.journal = new JournalWriter(files, order.folder, workerId);
     const left = options.tracks.map((track) => recoverTrack(files, order.folder, track.spec, named.get(track.spec.number)));
-    const diedUs = named.size > 0 ? lastSignUs(options.tracks, left) : undefined;
+    const before = options.tracks.some((track) => named.has(track.spec.number));
+    const diedUs = before ? lastSignUs(options.tracks, left) : undefined;
     for (const [index, track] of options.tracks.entries()) this.begin(track, left[index] as LeftTrack, diedUs);
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -75,6 +75,9 @@ describe("a capture worker", { concurrency: 6 }, () => {
   test("a take begins with the ring and holds every picture; parcels follow each other", async (t) => {
     const { worker, record, stored, last, take, camera } = await bench(t);
     const pressed = camera.made();
+    // Another worker of the same take was quicker.
+    mkdirSync(join(take, "journal"), { recursive: true });
+    writeFileSync(join(take, "journal/w2.ndjson"), `${JSON.stringify({ source: { track: 9, state: "running", atUs: 5 } })}\n`);
     const t0Us = await record();
     assert.ok(clock.monoUs() - t0Us < 2e6);
     await clock.sleep(2_500);

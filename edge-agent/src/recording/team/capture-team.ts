@@ -11,6 +11,8 @@ import { devicesOfWorkers, sourcesOf } from "./team-sources.ts";
 
 const WORKER_PROGRAM = fileURLToPath(import.meta.resolve("@xiezhi/media/capture/worker.main.ts"));
 
+const RETRY_MS = 1_000;
+
 export interface CaptureTeamOptions {
   clock: Clock;
   log: Log;
@@ -100,7 +102,19 @@ export class CaptureTeam {
 
   record(order: RecordOrder): void {
     this.order = order;
-    for (const worker of this.present()) worker.ask({ kind: "record", ...order }).catch((error) => this.failed("record", error));
+    for (const worker of this.present()) void this.recordBy(worker, order.takeId);
+  }
+
+  /** A worker that can't begin, because the disk is full, is asked again as long as the take runs. */
+  private async recordBy(worker: CaptureWorker, takeId: string): Promise<void> {
+    while (this.order?.takeId === takeId && this.present().includes(worker)) {
+      try {
+        return void (await worker.ask({ kind: "record", ...this.order }));
+      } catch (error) {
+        this.failed("record", error);
+        await this.options.clock.sleep(RETRY_MS);
+      }
+    }
   }
 
   /** When all have stopped keeping anything (monotonic microseconds), and where their tracks end. */
@@ -199,7 +213,7 @@ export class CaptureTeam {
     const { order } = this;
     if (take && take.takeId !== order?.takeId) worker.send({ kind: "stop" });
     if (!order) return;
-    if (take?.takeId !== order.takeId) worker.send({ kind: "record", ...order });
+    if (take?.takeId !== order.takeId) void this.recordBy(worker, order.takeId);
     else if (take.paused !== (order.pausedUs !== undefined)) worker.send({ kind: take.paused ? "resume" : "pause" });
   }
 
