@@ -39,20 +39,22 @@ export class LiveFeed {
   private buffer: SourceBuffer | undefined;
   private queue: Queued[] = [];
   private header: Queued | undefined;
-  private arrivedAtMs: number;
+  private paintedAtMs: number;
+  private paints: number;
   private url = "";
   unsupported: string | undefined;
 
   constructor(video: HTMLVideoElement, monoMs: () => number) {
     this.video = video;
     this.monoMs = monoMs;
-    this.arrivedAtMs = monoMs();
+    this.paintedAtMs = monoMs();
+    this.paints = video.requestVideoFrameCallback(() => this.painted());
     this.begin();
   }
 
-  /** How long no picture has come, ms. */
+  /** How long no new picture has been painted, ms: neither a dead camera nor a stuck decoder passes for live. */
   quietMs(): number {
-    return this.monoMs() - this.arrivedAtMs;
+    return this.monoMs() - this.paintedAtMs;
   }
 
   giveHeader(header: LiveHeader): void {
@@ -62,17 +64,22 @@ export class LiveFeed {
   }
 
   giveChunk(chunk: LiveChunk): void {
-    this.arrivedAtMs = this.monoMs();
     this.queue.push({ data: chunk.data, key: chunk.key });
     this.pump();
   }
 
   close(): void {
+    this.video.cancelVideoFrameCallback(this.paints);
     this.queue = [];
     this.buffer = undefined;
     this.video.removeAttribute("src");
     this.video.load();
     URL.revokeObjectURL(this.url);
+  }
+
+  private painted(): void {
+    this.paintedAtMs = this.monoMs();
+    this.paints = this.video.requestVideoFrameCallback(() => this.painted());
   }
 
   private begin(): void {

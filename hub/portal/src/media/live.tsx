@@ -84,7 +84,7 @@ export function LivePicture({ room, number, label, testId }: { room: LiveRoom; n
 function trouble(feed: LiveFeed, t: (typeof texts)["zh"]) {
   const quiet = feed.quietMs();
   if (feed.unsupported) return <p className="picture-trouble">{t.unsupported(feed.unsupported)}</p>;
-  if (feed.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return <p className="picture-trouble">{t.waiting}</p>;
+  if (feed.video.videoWidth === 0) return <p className="picture-trouble">{t.waiting}</p>;
   if (quiet > quietMs) return <p className="picture-trouble">{t.quiet(Math.floor(quiet / 1_000))}</p>;
   return null;
 }

@@ -1,5 +1,5 @@
 import type { PageClock, Timer } from "../clock.ts";
-import { PageTime } from "./page-time.ts";
+import { followedS, PageTime } from "./page-time.ts";
 import { type Showing, TrackPlayer, type TrackSource } from "./track-player.ts";
 
 const tickMs = 40;
@@ -60,7 +60,7 @@ export class Player {
 
   /** Plays a track in an element until the returned function is called. An element can be given once only: Web Audio keeps it. */
   attach(number: number, element: HTMLMediaElement, source: Omit<TrackSource, "codecOf">): () => void {
-    const track = new TrackPlayer(element, { ...source, codecOf: (mapUri) => this.take.codecOf(number, mapUri) });
+    const track = new TrackPlayer(element, { ...source, codecOf: (mapUri) => this.take.codecOf(number, mapUri) }, this.clock);
     this.tracks.set(number, track);
     if (source.kind === "audio") this.gains.set(number, this.connect(element));
     return () => {
@@ -135,9 +135,11 @@ export class Player {
     const atEnd = atS >= this.endS;
     if (atEnd && this.playing && !this.take.running) this.playing = false;
     const waiting = this.mustWait(missing) || atEnd;
-    this.time.run(this.playing && !waiting);
+    const runs = this.playing && !waiting;
+    this.time.run(runs);
     if (atEnd && atS > this.endS) this.time.seek(this.endS);
-    for (const track of this.tracks.values()) track.hold(this.time.atS, this.time.rate, this.playing && !waiting);
+    if (runs) this.followElements();
+    for (const track of this.tracks.values()) track.hold(this.time.atS, this.time.rate, this.playing && !atEnd);
     this.tell(this.present());
   }
 
@@ -150,6 +152,13 @@ export class Player {
     if (same && shown && next.atS === state.atS) return;
     this.state = next;
     for (const listener of this.listeners) listener();
+  }
+
+  /** What the machine can play sets the pace: where all elements fall behind together, the page's time goes with them. */
+  private followElements(): void {
+    const { atS } = this.time;
+    const ahead = [...this.tracks.values()].map((track) => track.aheadS(atS)).filter((it) => it !== undefined);
+    this.time.seek(atS + followedS(ahead));
   }
 
   private mustWait(missing: boolean): boolean {

@@ -1,6 +1,12 @@
+import type { PageClock } from "../clock.ts";
 import { nextFeedStep, presenceAt } from "./feeding.ts";
-import { steer } from "./page-time.ts";
+import { isLeftBehind, mostSteer, steer } from "./page-time.ts";
 import { parsePlaylist, type Playlist } from "./playlist.ts";
+
+/** An element is put where its track begins again so long before, seconds. */
+const soonS = 3;
+/** A seek that takes longer is asked for again, ms. */
+const forgottenMs = 4_000;
 
 export interface TrackSource {
   playlistUrl: string;
@@ -18,6 +24,7 @@ export type Showing = "picture" | "nothing" | "notYet" | "loading" | "unsupporte
 export class TrackPlayer {
   readonly element: HTMLMediaElement;
   private readonly source: TrackSource;
+  private readonly clock: PageClock;
   private readonly media = new MediaSource();
   private readonly url: string;
   private readonly abort = new AbortController();
@@ -30,11 +37,13 @@ export class TrackPlayer {
   private listed = false;
   private closed = false;
   private seekedTo: number | undefined;
+  private seekingSinceMs: number | undefined;
   private trouble: "unsupported" | "unreachable" | undefined;
   showing: Showing = "loading";
 
-  constructor(element: HTMLMediaElement, source: TrackSource) {
+  constructor(element: HTMLMediaElement, source: TrackSource, clock: PageClock) {
     this.element = element;
+    this.clock = clock;
     this.source = source;
     this.url = URL.createObjectURL(this.media);
     element.src = this.url;
@@ -60,27 +69,40 @@ export class TrackPlayer {
     return this.playlist.segments.reduce((end, it) => Math.max(end, it.startS + it.durationS), 0);
   }
 
-  /** The page must wait: this track has something at `atS` that is not in memory yet. */
+  /** Whether the page must wait: this track has something at `atS` that can't be shown yet. */
   tick(atS: number, running: boolean): boolean {
     this.showing = this.show(atS, running);
     if (!this.busy && this.media.readyState === "open" && !this.trouble) void this.feed(atS);
-    return this.showing === "loading";
+    this.watchSeek(atS);
+    if (this.showing !== "picture") return this.showing === "loading";
+    // Not on readyState: what has run dry while playing stays so while it is paused, and the page would wait for ever.
+    return this.element.seeking || isLeftBehind(this.element.currentTime - atS);
   }
 
-  /** Holds the element to the page's time. */
+  /** On a machine that is short of breath a browser may forget a seek; asked again, it comes. */
+  private watchSeek(atS: number): void {
+    if (!this.element.seeking) this.seekingSinceMs = undefined;
+    else this.seekingSinceMs ??= this.clock.monoMs();
+    if (this.seekingSinceMs === undefined || this.clock.monoMs() - this.seekingSinceMs < forgottenMs) return;
+    this.seekingSinceMs = undefined;
+    this.element.currentTime = atS;
+  }
+
+  /** How far the playing element is ahead of the page, seconds; undefined while it is not playing. */
+  aheadS(atS: number): number | undefined {
+    const { element } = this;
+    return this.showing === "picture" && !element.paused && !element.seeking ? element.currentTime - atS : undefined;
+  }
+
+  /** Holds the element to the page's time; while nothing is played it stands at that very picture. */
   hold(atS: number, rate: number, playing: boolean): void {
     const { element } = this;
-    if (this.showing !== "picture" || !playing) {
-      if (!element.paused) element.pause();
-      if (this.showing === "picture" && this.seekedTo !== atS && !element.seeking) this.seek(atS);
-      return;
-    }
-    this.seekedTo = undefined;
-    if (element.seeking) return;
-    const steering = steer(element.currentTime, atS, rate);
-    if ("seekToS" in steering) element.currentTime = steering.seekToS;
-    else if (element.playbackRate !== steering.rate) element.playbackRate = steering.rate;
-    if (element.paused) void element.play().catch(() => undefined);
+    if (playing && this.showing === "picture") return this.run(atS, rate);
+    if (!element.paused) element.pause();
+    const standAtS = this.showing === "picture" ? atS : this.nextStartS(atS);
+    if (standAtS === undefined || this.seekedTo === standAtS || element.seeking) return;
+    element.currentTime = standAtS;
+    this.seekedTo = standAtS;
   }
 
   close(): void {
@@ -91,9 +113,25 @@ export class TrackPlayer {
     URL.revokeObjectURL(this.url);
   }
 
-  private seek(atS: number): void {
-    this.element.currentTime = atS;
-    this.seekedTo = atS;
+  /** Where this track begins again soon: the element waits there with its first picture decoded. */
+  private nextStartS(atS: number): number | undefined {
+    const { buffered } = this.element;
+    for (let i = 0; i < buffered.length; i++)
+      if (buffered.start(i) > atS) return buffered.start(i) < atS + soonS ? buffered.start(i) : undefined;
+    return undefined;
+  }
+
+  private run(atS: number, rate: number): void {
+    const { element } = this;
+    this.seekedTo = undefined;
+    if (element.seeking) return;
+    const steering = steer(element.currentTime - atS, element.paused, rate, mostSteer[this.source.kind]);
+    if (steering.do === "seek") element.currentTime = atS;
+    else if (steering.do === "stand") element.pause();
+    else {
+      if (element.playbackRate !== steering.rate) element.playbackRate = steering.rate;
+      if (element.paused) void element.play().catch(() => undefined);
+    }
   }
 
   private show(atS: number, running: boolean): Showing {

@@ -9,6 +9,8 @@ import { texts } from "./clerk.texts.ts";
 
 /** Named in full on the banner; the rest are counted. */
 const namedTracks = 3;
+/** Parcels last a second and take another to arrive: so much behind is no trouble. */
+const usualBehindS = 5;
 
 /** The light, the take time and, in words, what stands beside it. The page's own clock turns it when the room falls silent. */
 export function Banner({ desk, heardAgoMs }: { desk: Desk | undefined; heardAgoMs: () => number }) {
@@ -75,7 +77,8 @@ function Central({ central, known }: { central: CentralCopy | undefined; known: 
     if (!central || !known) return { state: "unknown", text: t.centralUnknown };
     if (!central.connected) return { state: "away", text: t.centralAway(instant(Number(central.sinceMs))) };
     if (central.parcelsBehind === 0n) return { state: "complete", text: t.centralComplete };
-    return { state: "behind", text: t.centralBehind(age(Math.max(1, central.secondsBehind) * 1_000)) };
+    const state = central.secondsBehind > usualBehindS ? "late" : "behind";
+    return { state, text: t.centralBehind(age(Math.max(1, central.secondsBehind) * 1_000)) };
   };
   const { state, text } = words();
   return (

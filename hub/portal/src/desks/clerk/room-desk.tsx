@@ -42,12 +42,13 @@ export function RoomDesk({ roomId, chooser }: { roomId: string; chooser: ReactNo
       </div>
     );
   const live = seen.state === "live";
+  const nameOf = (id: string) => desk?.tracks.find((it) => it.id === id)?.label || roomName(id);
   return (
     <div className="desk" data-testid="desk" data-phase={desk ? RoomPhase[desk.phase] : ""}>
       <div className="desk-main">
         <h1 className="unseen">{roomName(roomId)}</h1>
         <Banner desk={desk} heardAgoMs={heardAgoMs} />
-        <Starting state={starting} repeat={() => start.repeat()} forget={() => start.forget()} />
+        <Starting state={starting} nameOf={nameOf} repeat={() => start.repeat()} forget={() => start.forget()} />
         {desk && <Pictures desk={desk} />}
       </div>
       <aside className="desk-side">
@@ -149,7 +150,6 @@ function Running({ desk, take, mayEnd }: { desk: Desk; take: DeskTake; mayEnd: b
       )}
       {mayEnd && desk.phase === RoomPhase.RECORDING && <PauseButton roomId={desk.roomId} />}
       <CommandFailure command={end} />
-      {mayEnd && <p className="quiet">{t.keys}</p>}
     </section>
   );
 }

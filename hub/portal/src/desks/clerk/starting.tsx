@@ -4,8 +4,16 @@ import { errorText, useLanguage, useTexts } from "../../ui/language.ts";
 import { texts } from "./clerk.texts.ts";
 import type { StartState } from "./start.ts";
 
+interface StartingProps {
+  state: StartState;
+  /** What people call a track or device of the room. */
+  nameOf: (id: string) => string;
+  repeat: () => void;
+  forget: () => void;
+}
+
 /** What became of the press, and each step as the room tells it. */
-export function Starting({ state, repeat, forget }: { state: StartState; repeat: () => void; forget: () => void }) {
+export function Starting({ state, nameOf, repeat, forget }: StartingProps) {
   const t = useTexts(texts);
   const language = useLanguage();
   const dismiss = (
@@ -41,13 +49,13 @@ export function Starting({ state, repeat, forget }: { state: StartState; repeat:
           action={dismiss}
         />
       )}
-      {"steps" in state && state.steps.length > 0 && <Steps steps={state.steps} />}
+      {"steps" in state && state.steps.length > 0 && <Steps steps={state.steps} nameOf={nameOf} />}
     </div>
   );
 }
 
 /** One line for each device: how far it has come, or where it failed. */
-function Steps({ steps }: { steps: StartStep[] }) {
+function Steps({ steps, nameOf }: { steps: StartStep[]; nameOf: (id: string) => string }) {
   const t = useTexts(texts);
   const furthest = new Map<string, StartStep>();
   for (const it of steps) if (furthest.get(it.device)?.ok !== false) furthest.set(it.device, it);
@@ -55,7 +63,7 @@ function Steps({ steps }: { steps: StartStep[] }) {
     <ol className="steps" aria-label={t.steps} data-testid="start-steps">
       {[...furthest.values()].map((it) => (
         <li key={it.device} className={it.ok ? "step-ok" : "step-bad"} data-device={it.device} data-step={it.step} data-ok={it.ok}>
-          <b aria-hidden="true">{it.ok ? "✓" : "✕"}</b> {it.device} · {t.step[it.step] ?? it.step}
+          <b aria-hidden="true">{it.ok ? "✓" : "✕"}</b> {nameOf(it.device)} · {t.step[it.step] ?? it.step}
           {it.reason && ` · ${it.reason}`} <small>{it.ms} ms</small>
         </li>
       ))}
