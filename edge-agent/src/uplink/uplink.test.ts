@@ -55,6 +55,10 @@ class Hub {
     return hub;
   }
 
+  get running(): ChildProcess | undefined {
+    return this.process;
+  }
+
   get proxyPort(): number {
     return (this.proxy.address() as { port: number }).port;
   }
@@ -269,6 +273,22 @@ async function rewriteHistory(take: MadeTake, at: number): Promise<void> {
   await ledger.checkpoint();
   ledger.close();
 }
+
+test("the next hub's ingest takes over from the one that a killed hub left running", async (t) => {
+  const hub = await Hub.start(t);
+  const take = await made(hub, 20);
+  const spool = new Spool();
+  const uplink = startUplink(t, hub, spool, take.verifierKey);
+  spool.add(take, 20);
+  await until(async () => (await hub.progress(take.takeId))?.ledgerSize === 20n);
+  const left = hub.running;
+  await hub.run();
+  await until(() => left?.exitCode === 0);
+  spool.grow(take.takeId, 1e6);
+  await until(() => spool.uploaded.includes(take.takeId));
+  assert.equal(uplink.status().connected, true);
+  await sameInBothStores(hub, take);
+});
 
 test("a take whose history was rewritten is refused and alarmed, and keeps no other from going up", async (t) => {
   const hub = await Hub.start(t);
