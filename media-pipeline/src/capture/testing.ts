@@ -38,7 +38,8 @@ export async function startTestCamera(): Promise<TestCamera> {
             tracks: [{ kind: "video", encoding: "H264", clockRate: 90_000, channels: 1, payloadType: 96, fmtp: "packetization-mode=1" }],
             subscribe(sink) {
               const source: RtpSource = { payloadType: 96, ssrc: 7, sequence: 100 };
-              let next = made();
+              // Never with a key frame first: whoever connects has to wait for one.
+              let next = made() % PICTURES_PER_KEY === 0 ? made() + 1 : made();
               const report = () => {
                 const utcMs = clock.nowMs() - ((clock.monoUs() - startedUs) / 1e3 - next * FRAME_MS);
                 sink.report(0, buildSenderReport({ ssrc: 7, utcMs, rtpTimestamp: timestampOf(next), packets: 0, payloadBytes: 0 }));
