@@ -7,7 +7,7 @@ const drawS = 0.1;
 /** While the take still records, playlists are read again this often. */
 const refreshMs = 4_000;
 /** A track that keeps the page waiting longer than this is left behind until it has caught up. */
-const patienceMs = 8_000;
+const patienceMs = 15_000;
 
 export interface PlayerState {
   atS: number;

@@ -136,6 +136,7 @@ export class TrackPlayer {
 
   private show(atS: number, running: boolean): Showing {
     if (this.trouble) return this.trouble;
+    if (this.element.error) return "unreachable";
     if (!this.listed) return "loading";
     if (covers(this.element.buffered, atS)) return "picture";
     const presence = presenceAt(this.playlist.segments, this.gone, running, atS);
