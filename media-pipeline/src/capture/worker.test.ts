@@ -57,7 +57,8 @@ async function bench(t: TestContext, cameras = 1) {
     heard.findLast((message) => message.kind === kind) as (FromWorker & { kind: K }) | undefined;
   const states = () => last("state")?.tracks.map(({ state }) => state) ?? [];
   const running = () => until(() => states().length === cameras && states().every((state) => state === "running"));
-  await worker.obey({ kind: "configure", sources, codecSocket: join(folder, "codec.sock") });
+  const codecSocket = join(folder, "codec.sock");
+  await worker.obey({ kind: "configure", sources, codecSocket });
   await worker.obey({ kind: "warm", on: true });
   await running();
   /** Answers tick 0. */
@@ -68,7 +69,7 @@ async function bench(t: TestContext, cameras = 1) {
     return t0Us;
   };
   const stored = (index = 0) => storedTrack(take, tracks[index] as (typeof tracks)[number]);
-  return { worker, cameras: made, camera: made[0]!, take, heard, last, running, states, record, stored, disk, live };
+  return { worker, cameras: made, camera: made[0]!, sources, codecSocket, take, heard, last, running, states, record, stored, disk, live };
 }
 
 describe("a capture worker", { concurrency: 6 }, () => {
@@ -126,11 +127,28 @@ describe("a capture worker", { concurrency: 6 }, () => {
     const { numbers, parcels, gaps, strays } = stored();
     const [hole, ...others] = holesIn(numbers);
     assert.deepEqual([others, gaps, strays], [[], [], 0]);
-    assert.ok(hole && hole[0] >= from - 3 && hole[0] <= from, `${hole} around ${from} to ${to}`);
-    assert.ok(hole[1] > to && hole[1] % 25 === 0, `${hole} around ${from} to ${to}`);
+    assert.ok(hole && hole[0] >= from - 3 && hole[0] <= from, `${hole?.join()} around ${from} to ${to}`);
+    assert.ok(hole[1] > to && hole[1] % 25 === 0, `${hole?.join()} around ${from} to ${to}`);
     const back = parcels.find((parcel) => parcel.ticks === resumed.at[0]?.ticks);
     assert.equal(back?.key, true);
     assert.ok(parcels.some((parcel) => parcel.ticks + parcel.durationTicks === last("paused")?.at[0]?.ticks && parcel.closesSegment));
+  });
+
+  test("an agent that does not know yet where a camera is costs no picture", async (t) => {
+    const { worker, record, stored, camera, states, sources, codecSocket } = await bench(t);
+    await record();
+    await clock.sleep(300);
+    const unknown = sources.map(({ url: _, ...source }): SourceSpec => ({ ...source, reason: "not asked yet" }));
+    await worker.obey({ kind: "configure", sources: unknown, codecSocket });
+    await clock.sleep(300);
+    assert.deepEqual(states(), ["running"]);
+    await worker.obey({ kind: "configure", sources, codecSocket });
+    await clock.sleep(300);
+    const made = camera.made();
+    await worker.obey({ kind: "stop" });
+    const { numbers, gaps, stretches } = stored();
+    assert.deepEqual([holesIn(numbers), gaps, stretches], [[], [], 1]);
+    assert.ok(numbers.at(-1)! >= made - 2);
   });
 
   test("a camera that drops is a gap with its parts, and a new stretch", async (t) => {
@@ -154,7 +172,7 @@ describe("a capture worker", { concurrency: 6 }, () => {
     const [hole, ...others] = holesIn(numbers);
     assert.deepEqual(others, []);
     const missing = hole![1] - hole![0] - 1;
-    assert.ok(Math.abs((gap!.toUs - gap!.fromUs) / 40_000 - missing) < 1, `${missing} pictures, gap of ${gap!.toUs - gap!.fromUs} µs`);
+    assert.ok(Math.abs((gap.toUs - gap.fromUs) / 40_000 - missing) < 1, `${missing} pictures, gap of ${gap.toUs - gap.fromUs} µs`);
   });
 
   test("lost packets are a gap with their count; what depends on them is marked damaged", async (t) => {
@@ -222,7 +240,7 @@ describe("a capture worker", { concurrency: 6 }, () => {
       late.gaps[0]?.parts.map(({ cause }) => cause),
       ["connecting", "waitingKeyFrame"],
     );
-    assert.equal(late.parcels[0]?.ticks, Math.round((late.gaps[0]!.toUs * 90) / 1000));
+    assert.equal(late.parcels[0]?.ticks, Math.round((late.gaps[0].toUs * 90) / 1000));
     assert.deepEqual(stored(1).gaps, []);
     assert.equal(cameras.length, 2);
     assert.ok(last("stopped")!.at.every(({ ticks }) => ticks > FRAME_TICKS));

@@ -95,11 +95,28 @@ export class Worker {
 
   private configure(specs: readonly SourceSpec[], codecSocket: string): void {
     this.codec ??= new CodecClient({ socketPath: codecSocket, clock: this.options.clock });
-    const kept = new Map(this.sources.map((source) => [JSON.stringify(source.spec), source]));
-    const next = specs.map((spec) => kept.get(JSON.stringify(spec)) ?? spec);
-    for (const source of this.sources) if (!next.includes(source)) void source.stop();
-    this.sources = next.map((source) => (source instanceof RtspSource ? source : this.makeSource(source, this.codec as CodecClient)));
+    const kept = specs.map((spec) => this.knownSources(spec));
+    for (const source of this.sources) if (!kept.some((known) => known.includes(source))) void source.stop();
+    const { codec } = this;
+    this.sources = specs.flatMap((spec, at) => (kept[at]?.length ? kept[at] : [this.makeSource(spec, codec)]));
     this.applySources();
+  }
+
+  /**
+   * What is received by this order already. An agent that was started again does not know at first where its devices are: what
+   * the one before it knew stays, so that its death costs no picture.
+   */
+  private knownSources(spec: SourceSpec): RtspSource[] {
+    const wanted = JSON.stringify(spec);
+    const same = this.sources.filter((source) => JSON.stringify(source.spec) === wanted);
+    if (same.length > 0 || spec.url !== undefined) return same;
+    const numbers = spec.tracks.map(({ number }) => number);
+    const known = this.sources.filter(
+      ({ spec: { url, role, tracks } }) =>
+        url !== undefined && role === spec.role && tracks.every(({ number }) => numbers.includes(number)),
+    );
+    const covered = known.flatMap(({ spec: { tracks } }) => tracks);
+    return covered.length === numbers.length ? known : [];
   }
 
   private makeSource(spec: SourceSpec, codec: CodecClient): RtspSource {
