@@ -173,7 +173,7 @@ describe("a room records", { concurrency: 3 }, () => {
     const gap = model.tracks[0]!.gaps.at(-1)!;
     const [hole, ...others] = holesIn(numbers);
     assert.deepEqual([others, strays], [[], 0]);
-    assert.ok(Math.abs((gap.toUs - gap.fromUs) / 40_000 - (hole![1] - hole![0] - 1)) < 1.5, `${hole}, ${gap.toUs - gap.fromUs} µs`);
+    assert.ok(Math.abs((gap.toUs - gap.fromUs) / 40_000 - (hole![1] - hole![0] - 1)) < 1.5, `${hole?.join()}, ${gap.toUs - gap.fromUs} µs`);
     assert.ok(gap.toUs - gap.fromUs < 4e6, `${gap.toUs - gap.fromUs} µs`);
   });
 

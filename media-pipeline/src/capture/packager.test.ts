@@ -282,5 +282,5 @@ test("AAC frames, also several in a packet and one over several, come out as the
   for (const sound of units) packager.push(sound);
   packager.flush();
   assert.equal(chunks[40]?.durationTicks, 2048);
-  assert.equal([...walkChunks(Buffer.concat(chunks[40]!.parts))][0]?.samples.length, 2);
+  assert.equal([...walkChunks(Buffer.concat(chunks[40].parts))][0]?.samples.length, 2);
 });

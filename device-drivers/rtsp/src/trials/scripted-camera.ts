@@ -98,7 +98,7 @@ export async function openForTest(t: TestContext, options: Partial<OpenRtspOptio
 export async function until(what: () => boolean): Promise<void> {
   const endUs = systemClock.monoUs() + 5e6;
   while (!what()) {
-    if (systemClock.monoUs() > endUs) throw new Error(`never came true: ${what}`);
+    if (systemClock.monoUs() > endUs) throw new Error(`never came true: ${what.toString()}`);
     await systemClock.sleep(2);
   }
 }

@@ -108,7 +108,7 @@ export class OnvifClient {
     );
     return Object.entries(found ?? {})
       .slice(0, 256)
-      .map(([name, preset]) => ({ name: plain(name), token: String(preset.$?.token ?? "") }));
+      .map(([name, preset]) => ({ name: plain(name), token: preset.$?.token ?? "" }));
   }
 
   private profiles(): NonNullable<DeviceFacts["profiles"]> {
@@ -157,7 +157,7 @@ function xml(text: string): string {
 
 /** Names that a camera gave, as one short line of printable text. */
 function plain(name: unknown): string {
-  return String(name ?? "")
+  return (typeof name === "string" ? name : "")
     .replace(/\p{Cc}+/gu, " ")
     .trim()
     .slice(0, NAME_LIMIT);

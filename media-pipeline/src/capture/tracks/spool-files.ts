@@ -21,7 +21,7 @@ export const spoolFiles: SpoolFiles = {
   write(descriptor, parts, offset) {
     let wanted = 0;
     for (const part of parts) wanted += part.length;
-    const done = writevSync(descriptor, parts as Buffer[], offset);
+    const done = writevSync(descriptor, parts, offset);
     if (done < wanted) writeRest(descriptor, Buffer.concat(parts).subarray(done), offset + done);
   },
   truncate: ftruncateSync,
