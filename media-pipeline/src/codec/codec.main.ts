@@ -7,7 +7,7 @@ import { rmSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { systemClock } from "@xiezhi/base/clock.ts";
 
-const CHECK_MS = 5_000;
+const CHECK_MS = 500;
 
 // Read when the first thread is needed, which is after this: each pipeline holds one.
 process.env["UV_THREADPOOL_SIZE"] = "64";
