@@ -111,7 +111,7 @@ const answers: Record<string, Answer> = {
     );
   },
   GetDeviceInformation: ({ name, model }) =>
-    `<tds:GetDeviceInformationResponse><tds:Manufacturer>Xiezhi</tds:Manufacturer><tds:Model>${text(model)}</tds:Model><tds:FirmwareVersion>1.0</tds:FirmwareVersion><tds:SerialNumber>${text(name)}</tds:SerialNumber><tds:HardwareId>sim</tds:HardwareId></tds:GetDeviceInformationResponse>`,
+    `<tds:GetDeviceInformationResponse><tds:Manufacturer>Xiezhi</tds:Manufacturer><tds:Model>${text(model)}</tds:Model><tds:FirmwareVersion>1.0.0</tds:FirmwareVersion><tds:SerialNumber>${text(name)}</tds:SerialNumber><tds:HardwareId>sim</tds:HardwareId></tds:GetDeviceInformationResponse>`,
   GetHostname: ({ name }) =>
     `<tds:GetHostnameResponse><tds:HostnameInformation><tt:FromDHCP>false</tt:FromDHCP><tt:Name>${text(name)}</tt:Name></tds:HostnameInformation></tds:GetHostnameResponse>`,
   GetScopes: ({ name }) =>

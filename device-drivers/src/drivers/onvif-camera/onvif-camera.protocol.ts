@@ -103,12 +103,12 @@ export class OnvifClient {
   private async presets(): Promise<DeviceFacts["presets"]> {
     const profileToken = this.cam.profiles?.find((profile) => profile.PTZConfiguration)?.["$"]?.token;
     if (typeof profileToken !== "string") return undefined;
-    const found = await this.ask<Record<string, { $?: { token?: string } }>>("GetPresets", (done) =>
+    const found = await this.ask<Record<string, { $?: { token?: unknown } }>>("GetPresets", (done) =>
       this.cam.getPresets({ profileToken: xml(profileToken) }, done),
     );
     return Object.entries(found ?? {})
       .slice(0, 256)
-      .map(([name, preset]) => ({ name: plain(name), token: preset.$?.token ?? "" }));
+      .map(([name, preset]) => ({ name: plain(name), token: plain(preset.$?.token) }));
   }
 
   private profiles(): NonNullable<DeviceFacts["profiles"]> {
@@ -157,7 +157,8 @@ function xml(text: string): string {
 
 /** Names that a camera gave, as one short line of printable text. */
 function plain(name: unknown): string {
-  return (typeof name === "string" ? name : "")
+  // The npm client makes numbers of what looks like one.
+  return (typeof name === "string" || typeof name === "number" ? String(name) : "")
     .replace(/\p{Cc}+/gu, " ")
     .trim()
     .slice(0, NAME_LIMIT);
