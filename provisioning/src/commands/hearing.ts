@@ -53,6 +53,7 @@ export async function holdHearing({ seconds, faults }: { seconds: number; faults
       pressed: () => {
         if (faults === "camera-late") systemClock.after(LATE_MS, () => court.bringAbsentCamera());
       },
+      recording: () => systemClock.sleep(seconds * 1e3),
     });
     link.close();
     const { takeInfo, ...facts } = held;

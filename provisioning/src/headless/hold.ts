@@ -21,17 +21,20 @@ export interface HoldOptions {
   clock: Clock;
   siteId: string;
   roomId: string;
+  /** For how long it is listed. */
   seconds: number;
   /** Tracks that are not waited for. */
   withoutTracks: number;
   say(what: string): void;
   /** Called when the button is pressed. */
   pressed(): void;
+  /** What goes on while it records; the hearing is ended when it resolves. */
+  recording(takeId: string): Promise<void>;
 }
 
 /** What a clerk does, by the same calls as the Desk: list a case, start, wait, end, see that the hub holds it all. */
 export async function holdOneHearing(options: HoldOptions): Promise<Held> {
-  const { link, clock, roomId, say } = options;
+  const { link, roomId, say } = options;
   const rooms = clientOf(RoomService, link);
   const { hearingId, caseNumber } = await listHearing(options);
   await roomReady(options);
@@ -48,8 +51,8 @@ export async function holdOneHearing(options: HoldOptions): Promise<Held> {
   }
   if (!started) throw new Error("the start ended without a take");
   const { takeId } = started;
-  say(`recording take ${takeId} for ${options.seconds} s`);
-  await clock.sleep(options.seconds * 1e3);
+  say(`recording take ${takeId}`);
+  await options.recording(takeId);
   await rooms.end({ requestId: newId(), roomId, takeId });
   say("ended, waiting until the hub holds all of it");
   const takeInfo = await allHeld(options, takeId);
