@@ -1,4 +1,5 @@
 import { Input, Select } from "antd";
+import type { Hearing } from "@xiezhi/protos/gen/xiezhi/hearings/v1/hearings_pb.js";
 import { SitesService } from "@xiezhi/protos/gen/xiezhi/sites/v1/sites_pb.js";
 import { useSearchParams } from "react-router";
 import { pageClock } from "../../clock.ts";
@@ -11,6 +12,9 @@ import { HearingTable } from "./hearings.parts.tsx";
 import { texts } from "./hearings.texts.ts";
 
 const dayMs = 86_400_000;
+
+/** No day of the list holds it: a room started it on its own. */
+const isUnlisted = (hearing: Hearing) => hearing.listedFromMs === 0n;
 
 /** All hearings of a day, listed or not, at the caller's sites. */
 export default function HearingsPage() {
@@ -57,6 +61,8 @@ export default function HearingsPage() {
         {t.title}
       </Title>
       <HearingTable filter={filter} empty={t.none} />
+      <h2>{t.unlistedOnes}</h2>
+      <HearingTable filter={{ roomId, pageSize: 200 }} only={isUnlisted} empty={t.noUnlisted} />
     </div>
   );
 }

@@ -24,19 +24,26 @@ import { texts } from "./hearings.texts.ts";
 
 export { ListHearing } from "./hearings.form.tsx";
 
+interface HearingTableProps {
+  filter: MessageInitShape<typeof ListHearingsRequestSchema>;
+  /** Of what the filter finds, these. */
+  only?: (hearing: Hearing) => boolean;
+  empty: string;
+}
+
 /** Hearings that a filter finds, with what can be done about each. */
-export function HearingTable({ filter, empty }: { filter: MessageInitShape<typeof ListHearingsRequestSchema>; empty: string }) {
+export function HearingTable({ filter, only = () => true, empty }: HearingTableProps) {
   const t = useTexts(texts);
   const language = useLanguage();
   const roomName = useRoomNames();
   const seen = useAsk(HearingsService.method.listHearings, filter, { everyMs: 10_000 });
   return (
-    <Shown of={seen} isEmpty={(it) => it.hearings.length === 0} empty={empty}>
+    <Shown of={seen} isEmpty={(it) => !it.hearings.some(only)} empty={empty}>
       {(found) => (
         <Table<Hearing>
           rowKey="id"
           pagination={false}
-          dataSource={found.hearings}
+          dataSource={found.hearings.filter(only)}
           data-testid="hearing-table"
           columns={[
             { title: t.time, render: (_, it) => <HearingTime hearing={it} /> },
