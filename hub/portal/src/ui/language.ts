@@ -39,8 +39,9 @@ export function useTexts<T>(texts: Record<Language, T>): T {
   return texts[useLanguage()];
 }
 
-/** What the contract calls an enum's value; its number where the page is older than the server. */
+/** What the contract calls an enum's value; a dash where none was given, its number where the page is older than the server. */
 export function enumText(schema: DescEnum, value: number, language: Language): string {
+  if (value === 0) return "—";
   const described = schema.value[value];
   return (described && getOption(described, text)[language]) || String(value);
 }
