@@ -136,7 +136,8 @@ export class LiveFeed {
 
   private appended(): void {
     const { buffer, video } = this;
-    if (!buffer || this.source.readyState !== "open") return;
+    // A chunk that came before this event may have begun the next append, whose own end comes.
+    if (!buffer || buffer.updating || this.source.readyState !== "open") return;
     const ranges = buffer.buffered;
     const newest = ranges.length - 1;
     const jump = newest < 0 ? undefined : catchUp(video.currentTime, { startS: ranges.start(newest), endS: ranges.end(newest) });
