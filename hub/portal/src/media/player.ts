@@ -8,6 +8,8 @@ const drawS = 0.1;
 const refreshMs = 4_000;
 /** A track that keeps the page waiting longer than this is left behind until it has caught up. */
 const patienceMs = 15_000;
+/** Who goes to the end sees the last picture, not what stood there before: tracks end within this time of each other, seconds. */
+const lastPictureS = 0.2;
 
 export interface PlayerState {
   atS: number;
@@ -91,7 +93,8 @@ export class Player {
   }
 
   seek(atS: number): void {
-    this.time.seek(Math.max(0, Math.min(atS, this.endS)));
+    const latestS = this.take.running ? this.endS : this.endS - lastPictureS;
+    this.time.seek(Math.max(0, Math.min(atS, latestS)));
     this.waitingSinceMs = undefined;
     this.tick();
   }
