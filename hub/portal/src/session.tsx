@@ -44,10 +44,11 @@ export async function logIn(login: string, password: string): Promise<void> {
 }
 
 export async function logOut(): Promise<void> {
+  // First: the server ends its streams with the session, and the page would show and ask what it is refused.
+  socket.close();
   try {
     await call(UsersService.method.logOut, {});
   } finally {
-    socket.close();
     become(null);
   }
 }
