@@ -1,6 +1,9 @@
+import type { XiezhiError } from "@xiezhi/protos/errors.ts";
 import type { StartStep } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
 import { Alert, Button } from "antd";
+import type { ReactNode } from "react";
 import { errorText, useLanguage, useTexts } from "../../ui/language.ts";
+import { useInstant } from "../../ui/times.ts";
 import { texts } from "./clerk.texts.ts";
 import type { StartState } from "./start.ts";
 
@@ -15,7 +18,6 @@ interface StartingProps {
 /** What became of the press, and each step as the room tells it. */
 export function Starting({ state, nameOf, repeat, forget }: StartingProps) {
   const t = useTexts(texts);
-  const language = useLanguage();
   const dismiss = (
     <Button size="small" onClick={forget} data-testid="start-dismiss">
       {t.dismiss}
@@ -39,18 +41,30 @@ export function Starting({ state, nameOf, repeat, forget }: StartingProps) {
         />
       )}
       {(state.step === "notSent" || state.step === "refused") && (
-        <Alert
-          data-testid="start-refused"
-          data-reason={state.error.reason}
-          type="error"
-          showIcon
-          title={state.step === "notSent" ? t.notSent : t.startRefused}
-          description={errorText(state.error, language)}
-          action={dismiss}
-        />
+        <NotStarted error={state.error} title={state.step === "notSent" ? t.notSent : t.startRefused} action={dismiss} />
       )}
       {"steps" in state && state.steps.length > 0 && <Steps steps={state.steps} nameOf={nameOf} />}
     </div>
+  );
+}
+
+function NotStarted({ error, title, action }: { error: XiezhiError; title: string; action: ReactNode }) {
+  const t = useTexts(texts);
+  const language = useLanguage();
+  const instant = useInstant();
+  const { startedBy, startedAtMs } = error.details;
+  // No failure: somebody was first, and the Desk shows that recording.
+  const runs = error.reason === "ROOMS_RUNNING" && startedBy !== undefined;
+  return (
+    <Alert
+      data-testid="start-refused"
+      data-reason={error.reason}
+      type={runs ? "info" : "error"}
+      showIcon
+      title={runs ? t.runsAlready : title}
+      description={runs ? t.startedBy(startedBy, instant(Number(startedAtMs))) : errorText(error, language)}
+      action={action}
+    />
   );
 }
 

@@ -1,12 +1,14 @@
 import { CalendarOutlined } from "@ant-design/icons";
 import { CasesService, NumberKind, NumberKindSchema, ProcedureSchema } from "@xiezhi/protos/gen/xiezhi/cases/v1/cases_pb.js";
 import { HearingsService } from "@xiezhi/protos/gen/xiezhi/hearings/v1/hearings_pb.js";
+import { SitesService } from "@xiezhi/protos/gen/xiezhi/sites/v1/sites_pb.js";
 import { Button, Descriptions, Tag } from "antd";
 import { useState } from "react";
 import { useParams } from "react-router";
 import { mayCall, useUser } from "../../session.tsx";
 import { useAsk } from "../../ui/asking.ts";
 import { enumText, useLanguage, useTexts } from "../../ui/language.ts";
+import { valueOf } from "../../ui/seen.ts";
 import { Shown } from "../../ui/shown.tsx";
 import { useInstant } from "../../ui/times.ts";
 import { Title } from "../../ui/title.tsx";
@@ -21,6 +23,8 @@ export function CaseOne() {
   const instant = useInstant();
   const user = useUser();
   const [listing, setListing] = useState(false);
+  const sites = valueOf(useAsk(SitesService.method.listSites, {}))?.sites ?? [];
+  const siteName = (id: string) => sites.find((site) => site.id === id)?.name ?? id;
   const seen = useAsk(CasesService.method.getCase, { caseId });
   const list = mayCall(user, HearingsService.method.createHearing) && (
     <Button type="primary" size="large" icon={<CalendarOutlined />} onClick={() => setListing(true)} data-testid="hearing-list">
@@ -56,7 +60,7 @@ export function CaseOne() {
                     children: it.parties.map((party) => `${party.role}：${party.name}`).join("；") || "—",
                   },
                   { key: "created", label: t.created, children: instant(Number(it.createdAtMs)) },
-                  { key: "site", label: t.site, children: it.siteId },
+                  { key: "site", label: t.site, children: siteName(it.siteId) },
                 ]}
               />
               {listing && <ListHearing of={it} close={() => setListing(false)} />}
