@@ -7,7 +7,11 @@ const LENGTH_BYTES = 4;
 
 /** The running numbers that simulated cameras stamped on their pictures, as they lie in an export's segments, in order. */
 export function storedFrames(exportDir: string, track: string): FrameStamp[] {
-  const folder = join(exportDir, "tracks", track);
+  return framesIn(join(exportDir, "tracks", track));
+}
+
+/** The same of any folder that holds one track's segments. */
+export function framesIn(folder: string): FrameStamp[] {
   const segments = readdirSync(folder)
     .filter((name) => name.endsWith(".m4s"))
     .sort();
