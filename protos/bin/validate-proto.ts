@@ -7,7 +7,7 @@ import { FieldDescriptorProto_Label as Label, FieldDescriptorProto_Type as Type 
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
 function typeOf(field: FieldDescriptorProto): string {
-  return field.typeName || (Type[field.type]).toLowerCase();
+  return field.typeName || Type[field.type].toLowerCase();
 }
 
 function printField(field: FieldDescriptorProto, syntax: string, inOneof: boolean): string {

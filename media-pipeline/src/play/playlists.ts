@@ -36,7 +36,7 @@ export function trackPlaylist(model: TakeModel, track: TrackModel, isHere: (segm
     if (segment.stretch !== stretch) lines.push(...stretchBegins(segment, stretch === undefined, model.startUtcMs + fromS * 1000));
     stretch = segment.stretch;
     if (!isPlayable(segment, isHere)) lines.push("#EXT-X-GAP");
-    lines.push(extinf(seconds(segment.toTicks - segment.fromTicks)), (segmentName(segment.segment)));
+    lines.push(extinf(seconds(segment.toTicks - segment.fromTicks)), segmentName(segment.segment));
     atS = seconds(segment.toTicks);
   }
   if (model.end) lines.push("#EXT-X-ENDLIST");

@@ -46,10 +46,7 @@ export const texts = defineTexts({
     noPictures: "没有摄像机",
     noLive: "暂停期间没有实时画面",
     steps: "开始过程",
-    step: { spool: "本地存储", connect: "连接", "key-frame": "首个关键帧", "first-parcel": "首段落盘", ledger: "登记" } as Record<
-      string,
-      string
-    >,
+    step: { spool: "本地存储", connect: "连接", "key-frame": "首个关键帧", "first-parcel": "首段落盘", ledger: "登记" },
     unconfirmedTitle: "未确认，请看法庭",
     unconfirmed: "请求已发出但没有答复。录制可能已经开始；系统以同一请求重复询问，不会重复开始。",
     unconfirmedLeft: "系统已停止自动询问。请查看法庭的指示灯。",
@@ -114,7 +111,7 @@ export const texts = defineTexts({
       "key-frame": "first key frame",
       "first-parcel": "first parcel on disk",
       ledger: "ledger",
-    } as Record<string, string>,
+    },
     unconfirmedTitle: "Not confirmed: look at the room",
     unconfirmed:
       "The request was sent and nobody answered. Recording may have begun; the same request is asked again and never starts twice.",
