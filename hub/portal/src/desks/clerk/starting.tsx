@@ -71,13 +71,14 @@ function NotStarted({ error, title, action }: { error: XiezhiError; title: strin
 /** One line for each device: how far it has come, or where it failed. */
 function Steps({ steps, nameOf }: { steps: StartStep[]; nameOf: (id: string) => string }) {
   const t = useTexts(texts);
+  const names: Readonly<Record<string, string>> = t.step;
   const furthest = new Map<string, StartStep>();
   for (const it of steps) if (furthest.get(it.device)?.ok !== false) furthest.set(it.device, it);
   return (
     <ol className="steps" aria-label={t.steps} data-testid="start-steps">
       {[...furthest.values()].map((it) => (
         <li key={it.device} className={it.ok ? "step-ok" : "step-bad"} data-device={it.device} data-step={it.step} data-ok={it.ok}>
-          <b aria-hidden="true">{it.ok ? "✓" : "✕"}</b> {nameOf(it.device)} · {t.step[it.step] ?? it.step}
+          <b aria-hidden="true">{it.ok ? "✓" : "✕"}</b> {nameOf(it.device)} · {names[it.step] ?? it.step}
           {it.reason && ` · ${it.reason}`} <small>{it.ms} ms</small>
         </li>
       ))}

@@ -48,7 +48,6 @@ function roomIds(it: WatchDevicesResponse): string[] {
 
 function RoomCard({ id, link, devices }: { id: string; link: RoomLink | undefined; devices: Device[] }) {
   const t = useTexts(texts);
-  const language = useLanguage();
   const instant = useInstant();
   const age = useAge();
   const roomName = useRoomNames();
@@ -99,9 +98,8 @@ function RoomCard({ id, link, devices }: { id: string; link: RoomLink | undefine
           {
             title: t.clockOffset,
             render: (_, it) =>
-              it.state?.clockOffsetMs === undefined
-                ? "—"
-                : t.offsetMs(it.state.clockOffsetMs.toLocaleString(language === "zh" ? "zh-CN" : "en-GB")),
+              // Devices tell their time in whole seconds (ONVIF GetSystemDateAndTime): no more is known.
+              it.state?.clockOffsetMs === undefined ? "—" : t.offset(Math.round(Number(it.state.clockOffsetMs) / 1e3)),
           },
         ]}
       />

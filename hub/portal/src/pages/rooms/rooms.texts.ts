@@ -15,7 +15,7 @@ export const texts = defineTexts({
     never: "从未证实",
     model: "型号 · 固件",
     clockOffset: "时钟偏差",
-    offsetMs: (ms: string) => `${ms} 毫秒`,
+    offset: (seconds: number) => (seconds === 0 ? "不到 1 秒" : `${seconds} 秒`),
     profiles: "码流",
   },
   en: {
@@ -32,7 +32,7 @@ export const texts = defineTexts({
     never: "never proven",
     model: "Model · firmware",
     clockOffset: "Clock offset",
-    offsetMs: (ms: string) => `${ms} ms`,
+    offset: (seconds: number) => (seconds === 0 ? "under 1 s" : `${seconds} s`),
     profiles: "Streams",
   },
 });
