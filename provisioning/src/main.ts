@@ -1,6 +1,9 @@
 /** The xiezhi command: starts the demo court, holds a hearing by itself, verifies what it gave. */
 import { Command, InvalidArgumentError } from "commander";
+import { shareCompiledCode } from "./compiled.ts";
 import { printFailure } from "./failure.ts";
+
+shareCompiledCode();
 
 const program = new Command("xiezhi").description("Records court hearings so that nothing is lost and nothing is changed unseen");
 
@@ -23,7 +26,7 @@ program
   .option("--json", "print all as JSON")
   .option("--key <file>", "the room's verifier key from elsewhere than the folder")
   .action(async (folder: string, options: { json?: boolean; key?: string }) => {
-    process.exitCode = await (await import("./commands/verify.ts")).verify(folder, options);
+    process.exitCode = (await import("./commands/verify.ts")).verify(folder, options);
   });
 
 program

@@ -27,8 +27,8 @@ const { values } = parseArgs({
 const cameras = Number(values.cameras);
 const pairs = Number(values.pairs ?? (values.long ? 5 : 2));
 const seconds = Number(values.seconds ?? (values.long ? 60 : 20));
-/** Before the window: ffmpeg looks at its input for some seconds, Node compiles. */
-const SETTLE_MS = 6_000;
+/** Before the window: ffmpeg looks at its input for some seconds, V8 makes what is hot fast. Hearings last hours. */
+const SETTLE_MS = 15_000;
 const CLIPS = join(process.env["XIEZHI_HOME"] ?? fileURLToPath(new URL("../../../var", import.meta.url)), "clips");
 const main = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 
@@ -121,6 +121,7 @@ async function run(sender: Program): Promise<void> {
     bar: { atMost: 1 },
     note,
   });
+  if (values.control) return;
   print({
     name: name("P2 recorder memory"),
     ...compared(runs((use) => use.pssBytes / 1e6)),
