@@ -197,7 +197,7 @@ function startUplink(t: TestContext, hub: Hub, takes: TakesSource, verifierKey: 
 }
 
 async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  for (let round = 0; round < 400; round++) {
+  for (let round = 0; round < 1_600; round++) {
     if (await what()) return;
     await clock.sleep(25);
   }
