@@ -2,7 +2,7 @@
 import { systemClock as clock } from "@xiezhi/base/clock.ts";
 import { loadClip } from "@xiezhi/drivers/sim/clips.ts";
 import { LoopedStream } from "@xiezhi/drivers/sim/looped-stream.ts";
-import { startRtspServer } from "@xiezhi/rtsp/server.ts";
+import { serveLoops } from "@xiezhi/drivers/sim/serve-loops.ts";
 
 /** Cameras do not take their pictures at the same instants. */
 const APART_MS = 7;
@@ -17,6 +17,6 @@ for (let number = 0; number < Number(count); number++) {
   streams.set(`/camera${number}`, new LoopedStream([picture, sound], { clock }));
   await clock.sleep(APART_MS);
 }
-const server = await startRtspServer({ clock, streams: (path) => streams.get(path) });
+const server = await serveLoops(streams, clock);
 process.send?.([...streams.keys()].map((path) => `rtsp://127.0.0.1:${server.port}${path}`));
 process.on("disconnect", () => process.exit());
