@@ -23,11 +23,6 @@ export function compared(runs: readonly { ours: number; peer: number }[]): Pick<
   return { ours: rounded(ours), peer: rounded(peer), ratio: rounded(ours / peer), range: [Math.min(...ratios), Math.max(...ratios)] };
 }
 
-/** Of values that stand for themselves. */
-export function measured(values: readonly number[]): Pick<Figure, "ours" | "peer" | "ratio" | "range"> {
-  return { ours: rounded(median(values)), peer: null, ratio: null, range: [rounded(Math.min(...values)), rounded(Math.max(...values))] };
-}
-
 export function print(figure: Figure): void {
   process.stdout.write(`${JSON.stringify(figure)}\n`);
 }
@@ -37,7 +32,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** The value that `part` of all values are at most; between two of them the straight line. */
-export function quantile(values: readonly number[], part: number): number {
+function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = part * (sorted.length - 1);
   const below = sorted[Math.floor(at)] ?? Number.NaN;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { systemClock as clock } from "@xiezhi/base/clock.ts";
 import { createLog } from "@xiezhi/base/log.ts";
-import { demoRooms } from "../src/demo/court.ts";
+import type { DemoRoom } from "../src/demo/court.ts";
 import { homeFolder } from "../src/demo/home.ts";
 import { processesOf } from "../src/demo/proc.ts";
 import { RunningCourt } from "../src/demo/running-court.ts";
@@ -13,11 +13,11 @@ import { RunningCourt } from "../src/demo/running-court.ts";
 /** What outlived the room, as it does an agent that was killed, ends by itself. */
 const ENDS_WITHIN_MS = 5_000;
 
-/** The demo's hub and its first rooms in a home of their own, gone with a test that passes; no process may be left then. */
-export async function demoCourt(t: TestContext, rooms = 1): Promise<{ court: RunningCourt; home: string }> {
+/** The demo's hub and these rooms in a home of their own, gone with a test that passes; no process may be left then. */
+export async function demoCourt(t: TestContext, rooms: readonly DemoRoom[]): Promise<{ court: RunningCourt; home: string }> {
   const home = await mkdtemp(join(tmpdir(), "xz-"));
   const log = createLog("court", { file: join(home, "court.log") });
-  const court = await RunningCourt.start({ home, clips: join(homeFolder(), "clips"), rooms: demoRooms.slice(0, rooms), log });
+  const court = await RunningCourt.start({ home, clips: join(homeFolder(), "clips"), rooms, log });
   t.after(async () => {
     await court.close();
     const left = await processesLeft(court.run);

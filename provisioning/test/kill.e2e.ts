@@ -89,8 +89,8 @@ async function killEach(t: TestContext, run: string, link: Link, roomId: string,
 test("kill -9 of each process during one hearing: it goes on, and only the capture worker's death costs frames", {
   timeout: 150_000,
 }, async (t) => {
-  const { court, home } = await demoCourt(t);
   const room = demoRooms[0]!;
+  const { court, home } = await demoCourt(t, [room]);
   const link = await court.signIn("clerk");
   t.after(() => link.close());
   const options = { link, clock, siteId: room.siteId, roomId: room.id, seconds: 60, withoutTracks: 0, say: () => {}, pressed: () => {} };

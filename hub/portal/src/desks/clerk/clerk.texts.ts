@@ -45,6 +45,7 @@ export const texts = defineTexts({
     seats: "声音",
     noPictures: "没有摄像机",
     noLive: "暂停期间没有实时画面",
+    noLiveRight: "您的角色不能查看实时画面",
     steps: "开始过程",
     step: { spool: "本地存储", connect: "连接", "key-frame": "首个关键帧", "first-parcel": "首段落盘", ledger: "登记" },
     unconfirmedTitle: "未确认，请看法庭",
@@ -104,6 +105,7 @@ export const texts = defineTexts({
     seats: "Sound",
     noPictures: "no cameras",
     noLive: "no live pictures while paused",
+    noLiveRight: "your role may not see live pictures",
     steps: "How it started",
     step: {
       spool: "storage",

@@ -1,7 +1,8 @@
-import { type Desk, type DeskTrack, RoomPhase } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
+import { type Desk, type DeskTrack, RoomPhase, RoomService } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
 import { TrackKind } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
 import { useState } from "react";
 import { LivePicture, useLiveRoom } from "../../media/live.tsx";
+import { mayCall, useUser } from "../../session.tsx";
 import { useTexts } from "../../ui/language.ts";
 import { texts } from "./clerk.texts.ts";
 
@@ -10,7 +11,8 @@ export function Pictures({ desk }: { desk: Desk }) {
   const t = useTexts(texts);
   const [chosen, setChosen] = useState<number>();
   const cameras = desk.tracks.filter((it) => it.kind === TrackKind.VIDEO);
-  const closed = desk.phase === RoomPhase.PAUSED;
+  const maySee = mayCall(useUser(), RoomService.method.watchLive);
+  const closed = desk.phase === RoomPhase.PAUSED || !maySee;
   const big = cameras.find((it) => it.number === chosen);
   const tiles = closed ? [] : cameras.filter((it) => it !== big).map((it) => it.number);
   const small = useLiveRoom(desk.roomId, tiles, true);
@@ -18,7 +20,7 @@ export function Pictures({ desk }: { desk: Desk }) {
   if (closed)
     return (
       <p className="no-pictures" data-testid="no-live">
-        {t.noLive}
+        {maySee ? t.noLive : t.noLiveRight}
       </p>
     );
   if (cameras.length === 0) return <p className="no-pictures">{t.noPictures}</p>;
