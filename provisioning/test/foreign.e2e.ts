@@ -12,6 +12,9 @@ import { demoCourt } from "./demo-court.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const buf = join(root, "node_modules/.bin/buf");
+/** Debian's own: it has python3-grpcio. */
+const python = "/usr/bin/python3";
+const reflection = fileURLToPath(new URL("./foreign/reflection.py", import.meta.url));
 /** gRPC's codes as `buf curl` exits with them: eight times the code. */
 const EXITS = { ok: 0, invalidArgument: 3 * 8, notFound: 5 * 8, permissionDenied: 7 * 8, unauthenticated: 16 * 8 };
 
@@ -45,7 +48,19 @@ function curlAt(port: number, tls: readonly string[]) {
   };
 }
 
-test("buf curl lists and calls hub and agent, with valid and with invalid input", { timeout: 100_000 }, async (t) => {
+interface Answered {
+  services: string[];
+  answers: { method: string; code: string; details?: string; response?: { [key: string]: unknown } }[];
+}
+
+/** Python's grpcio by reflection at one server: `calls` in this order. */
+async function grpcioAt(port: number, tls: object, calls: object[], token?: string): Promise<Answered> {
+  const { code, out, error } = await said(python, [reflection], JSON.stringify({ target: `localhost:${port}`, ...tls, token, calls }));
+  assert.equal(code, 0, error);
+  return JSON.parse(out);
+}
+
+test("buf curl and Python's grpcio list and call hub and agent, with valid and with invalid input", { timeout: 100_000 }, async (t) => {
   const [, room, elsewhere] = demoRooms;
   assert.ok(room && elsewhere && room.siteId !== elsewhere.siteId);
   const { court, home } = await demoCourt(t, [room, elsewhere]);
@@ -90,5 +105,38 @@ test("buf curl lists and calls hub and agent, with valid and with invalid input"
     const refused = await stranger.list();
     assert.notEqual(refused.code, 0);
     assert.equal(refused.out, "");
+  });
+
+  await t.test("Python's grpcio at the hub", async () => {
+    const ca = { ca: tls("ca.pem") };
+    const signedIn = await grpcioAt(hubPort, ca, [{ method: "xiezhi.users.v1.UsersService/LogIn", request: login }]);
+    assert.ok(signedIn.services.includes("xiezhi.cases.v1.CasesService"), signedIn.services.join(" "));
+    const token = signedIn.answers[0]?.response?.["token"];
+    assert.ok(typeof token === "string");
+    const method = "xiezhi.cases.v1.CasesService/ListCases";
+    const calls = [
+      { method, request: {} },
+      { method, request: { pageSize: -1 } },
+    ];
+    const [valid, invalid] = (await grpcioAt(hubPort, ca, calls, token)).answers;
+    assert.equal(valid?.code, "OK", valid?.details);
+    assert.equal(invalid?.code, "INVALID_ARGUMENT");
+    assert.match(invalid?.details ?? "", /page_size/);
+  });
+
+  await t.test("Python's grpcio at the agent's own port", async () => {
+    const certificate = { ca: tls("ca.pem"), cert: tls("cert.pem"), key: tls("key.pem") };
+    const method = "xiezhi.rooms.v1.RoomService/WatchDesk";
+    const calls = [
+      { method, request: { roomId: room.id } },
+      { method, request: { roomId: "" } },
+    ];
+    const { services, answers } = await grpcioAt(agentPort, certificate, calls);
+    assert.ok(services.includes("xiezhi.rooms.v1.RoomService"), services.join(" "));
+    const [valid, invalid] = answers;
+    assert.equal(valid?.code, "OK", valid?.details);
+    assert.ok(JSON.stringify(valid?.response).includes(room.id));
+    assert.equal(invalid?.code, "INVALID_ARGUMENT");
+    assert.match(invalid?.details ?? "", /room_id/);
   });
 });
