@@ -1,9 +1,11 @@
 import { QueryClientProvider } from "@tanstack/react-query";
+import { AuditsService } from "@xiezhi/protos/gen/xiezhi/audits/v1/audits_pb.js";
 import { CasesService } from "@xiezhi/protos/gen/xiezhi/cases/v1/cases_pb.js";
 import { DevicesService } from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
 import { HearingsService } from "@xiezhi/protos/gen/xiezhi/hearings/v1/hearings_pb.js";
 import { RoomService } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
 import { TakesService } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
+import { UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
 import { ConfigProvider, Empty, Spin } from "antd";
 import enUS from "antd/es/locale/en_US.js";
 import zhCN from "antd/es/locale/zh_CN.js";
@@ -31,6 +33,8 @@ const pages = [
   },
   { path: "/takes", name: "takes", method: TakesService.method.listTakes, Page: lazy(() => import("./pages/takes/takes.page.tsx")) },
   { path: "/rooms", name: "rooms", method: DevicesService.method.watchDevices, Page: lazy(() => import("./pages/rooms/rooms.page.tsx")) },
+  { path: "/users", name: "users", method: UsersService.method.listUsers, Page: lazy(() => import("./pages/users/users.page.tsx")) },
+  { path: "/audits", name: "audits", method: AuditsService.method.listAudits, Page: lazy(() => import("./pages/audits/audits.page.tsx")) },
 ] as const;
 
 export function App() {

@@ -6,7 +6,11 @@ import type { AuditsService } from "./audits.service.ts";
 export function auditsRpc(service: AuditsService): Implementation {
   return implement(Contract, {
     async listAudits(request, { method, caller }) {
-      const { rows, nextPageToken } = await service.list(sitesOf(method, caller), request);
+      const { rows, nextPageToken } = await service.list(sitesOf(method, caller), {
+        ...request,
+        fromMs: Number(request.fromMs),
+        toMs: Number(request.toMs),
+      });
       return {
         nextPageToken,
         rows: rows.map((row) => ({

@@ -1,4 +1,4 @@
-import type { AuditRow } from "../../platform/audit/audit.ts";
+import type { AuditFilter, AuditRow } from "../../platform/audit/audit.ts";
 import { type PageRequest, paged, pageOf } from "../../platform/paging.ts";
 import { errors } from "./audits.errors.ts";
 import type { AuditsStore } from "./audits.store.ts";
@@ -13,13 +13,12 @@ export class AuditsService {
   /** Newest first: rows of these sites, and those that belong to no site, such as failed log-ins. */
   async list(
     siteIds: readonly string[],
-    request: PageRequest & { userId: string; act: string },
+    request: PageRequest & Required<Pick<AuditFilter, "userId" | "login" | "act" | "refused" | "fromMs" | "toMs">>,
   ): Promise<{ rows: AuditRow[]; nextPageToken: string }> {
     const page = pageOf(request);
     const before = page.after === undefined ? Number.MAX_SAFE_INTEGER : Number(page.after);
     if (!Number.isSafeInteger(before)) throw errors.token();
-    const { userId, act } = request;
-    const rows = await this.store.list({ userId, act, siteIds, before, limit: page.size + 1 });
+    const rows = await this.store.list({ ...request, siteIds, before, limit: page.size + 1 });
     return paged(page, rows, ({ number }) => String(number));
   }
 }

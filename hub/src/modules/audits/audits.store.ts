@@ -1,4 +1,4 @@
-import type { Audit, AuditRow } from "../../platform/audit/audit.ts";
+import type { Audit, AuditFilter, AuditRow } from "../../platform/audit/audit.ts";
 import type { Migration } from "../../platform/database/migrations.ts";
 
 /** The table belongs to the platform, because every change of every module writes it. */
@@ -11,7 +11,7 @@ export class AuditsStore {
     this.audit = audit;
   }
 
-  list(filter: { userId: string; act: string; siteIds: readonly string[]; before: number; limit: number }): Promise<AuditRow[]> {
+  list(filter: AuditFilter): Promise<AuditRow[]> {
     return this.audit.list(undefined, filter);
   }
 }

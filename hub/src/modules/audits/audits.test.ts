@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AuditsService } from "@xiezhi/protos/gen/xiezhi/audits/v1/audits_pb.js";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { AuditsService, type ListAuditsRequestSchema } from "@xiezhi/protos/gen/xiezhi/audits/v1/audits_pb.js";
 import { CasesService, Procedure } from "@xiezhi/protos/gen/xiezhi/cases/v1/cases_pb.js";
 import { UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
 import { programCall } from "../../platform/call.ts";
@@ -40,6 +41,23 @@ test("each change and each refusal is one row that says who, what, about which a
   ]);
   assert.deepEqual(await act("cases.GetCase"), [["clerk-2", "CASES_NOT_FOUND", false, ""]]);
   assert.deepEqual(await act("users.WhoAmI"), [["", "RPC_SIGN_IN_FIRST", false, ""]]);
+});
+
+test("the list is filtered by login, outcome and time", async (t) => {
+  const court = await startCourt(t, { modules: [cases, audits] });
+  const clerk = await court.as("clerk", CasesService);
+  await clerk.createCase({ ...newCase, requestId: requestId() });
+  const betweenMs = BigInt(court.clock.nowMs() + 1);
+  court.clock.stepUtcMs(2);
+  await refused(clerk.createCase({ ...newCase, requestId: requestId() }), "CASES_NUMBER_TAKEN");
+  const auditor = await court.as("audit", AuditsService);
+  const outcomes = async (filter: MessageInitShape<typeof ListAuditsRequestSchema>) =>
+    (await auditor.listAudits({ act: "cases.CreateCase", ...filter })).rows.map(({ outcome }) => outcome);
+  assert.deepEqual(await outcomes({ login: "clerk" }), ["CASES_NUMBER_TAKEN", "ok"]);
+  assert.deepEqual(await outcomes({ login: "judge" }), []);
+  assert.deepEqual(await outcomes({ refused: true }), ["CASES_NUMBER_TAKEN"]);
+  assert.deepEqual(await outcomes({ toMs: betweenMs }), ["ok"]);
+  assert.deepEqual(await outcomes({ fromMs: betweenMs }), ["CASES_NUMBER_TAKEN"]);
 });
 
 test("only the audit administrator reads it, of his own site, page by page", async (t) => {

@@ -93,9 +93,9 @@ export class UsersService {
     return { user: stored.user, expiresAtMs: BigInt(session.expiresAtMs) };
   }
 
-  async list(siteIds: readonly string[], request: PageRequest): Promise<{ users: User[]; nextPageToken: string }> {
+  async list(siteIds: readonly string[], request: PageRequest & { search: string }): Promise<{ users: User[]; nextPageToken: string }> {
     const page = pageOf(request);
-    const { rows, nextPageToken } = paged(page, await this.store.list(siteIds, page), ({ login }) => login);
+    const { rows, nextPageToken } = paged(page, await this.store.list(siteIds, request.search, page), ({ login }) => login);
     return { users: rows, nextPageToken };
   }
 

@@ -3,17 +3,18 @@ import { type RoleAtSite, type User, UserSchema } from "@xiezhi/protos/gen/xiezh
 import { Op } from "sequelize";
 import type { Database, Tx, View } from "../../platform/database/database.ts";
 import type { Migration } from "../../platform/database/migrations.ts";
-import { Table } from "../../platform/database/table.ts";
+import { contains, Table } from "../../platform/database/table.ts";
 import type { Page } from "../../platform/paging.ts";
 
-const userTable = new Table("users", ["id"], {
+const userColumns = {
   id: "text",
   login: "text",
   name: "text",
   disabled: "flag",
   home_site_id: "text",
   verifier: "text",
-} as const);
+} as const;
+const userTable = new Table("users", ["id"], userColumns);
 const roleTable = new Table("users_roles", ["user_id", "role", "site_id"], { user_id: "text", role: "whole", site_id: "text" } as const);
 
 export const migrations: readonly Migration[] = [
@@ -59,9 +60,17 @@ export class UsersStore {
     return row && (await this.withRoles(view, [row]))[0];
   }
 
-  async list(homeSiteIds: readonly string[], page: Page): Promise<User[]> {
+  /** By login; `search` is a part of login or name. */
+  async list(homeSiteIds: readonly string[], search: string, page: Page): Promise<User[]> {
+    const conditions = [
+      { home_site_id: { [Op.in]: [...homeSiteIds] } },
+      ...(page.after === undefined ? [] : [{ login: { [Op.gt]: page.after } }]),
+      ...(search === ""
+        ? []
+        : [{ [Op.or]: [contains<typeof userColumns>("login", search.toLowerCase()), contains<typeof userColumns>("name", search)] }]),
+    ];
     const rows = await this.users.all(undefined, {
-      where: { home_site_id: { [Op.in]: [...homeSiteIds] }, ...(page.after === undefined ? {} : { login: { [Op.gt]: page.after } }) },
+      where: { [Op.and]: conditions },
       order: [["login", "ASC"]],
       limit: page.size + 1,
     });

@@ -163,6 +163,10 @@ test("lists page without repeating or skipping", async (t) => {
     pageToken = nextPageToken;
   }
   assert.deepEqual(seen, ["archivist", "audit", "clerk", "judge", "operator", "other-clerk", "security", "system", "technician"]);
+  const found = async (search: string) => (await system.listUsers({ search })).users.map(({ login }) => login);
+  assert.deepEqual(await found("JUD"), ["judge"]);
+  assert.deepEqual(await found("judge 的姓"), ["judge"]);
+  assert.deepEqual(await found("%"), []);
   await refused(system.listUsers({ pageToken: "\u0000" }), "PAGES_TOKEN");
   const error = await refused(system.listUsers({ pageSize: 1_000 }), "RPC_INVALID_FIELD");
   assert.equal(error.details.field, "page_size");

@@ -24,6 +24,20 @@ const rows = new Table("audits", ["number"], columns);
 const counters = new Table("audits_counter", ["name"], { name: "text", value: "whole" });
 export type AuditRow = RowOf<typeof columns>;
 
+/** What is left out or empty asks for all; instants in UTC ms, `toMs` itself is not meant. */
+export interface AuditFilter {
+  siteIds: readonly string[];
+  /** Row numbers below this one. */
+  before: number;
+  limit: number;
+  userId?: string;
+  login?: string;
+  act?: string;
+  refused?: boolean;
+  fromMs?: number;
+  toMs?: number;
+}
+
 /** The table refuses what no code asks for either: a row that was written stays as it is. */
 export const auditMigrations: readonly Migration[] = [
   {
@@ -108,16 +122,16 @@ export class Audit {
   }
 
   /** Newest first, from below `before`. */
-  list(
-    view: View,
-    filter: { userId?: string; act?: string; siteIds: readonly string[]; before: number; limit: number },
-  ): Promise<AuditRow[]> {
+  list(view: View, filter: AuditFilter): Promise<AuditRow[]> {
     return this.rows.all(view, {
       where: {
         number: { [Op.lt]: filter.before },
         site_id: { [Op.in]: [...filter.siteIds, ""] },
         ...(filter.userId ? { user_id: filter.userId } : {}),
+        ...(filter.login ? { login: filter.login } : {}),
         ...(filter.act ? { act: filter.act } : {}),
+        ...(filter.refused ? { outcome: { [Op.ne]: "ok" } } : {}),
+        at_ms: { [Op.gte]: filter.fromMs ?? 0, [Op.lt]: filter.toMs || Number.MAX_SAFE_INTEGER },
       },
       order: [["number", "DESC"]],
       limit: filter.limit,

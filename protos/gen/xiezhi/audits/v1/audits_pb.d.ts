@@ -102,6 +102,30 @@ export declare type ListAuditsRequest = Message<"xiezhi.audits.v1.ListAuditsRequ
    * @generated from field: string act = 4;
    */
   act: string;
+
+  /**
+   * @generated from field: string login = 5;
+   */
+  login: string;
+
+  /**
+   * From the first instant until before the second, UTC ms; 0: without that end.
+   *
+   * @generated from field: int64 from_ms = 6;
+   */
+  fromMs: bigint;
+
+  /**
+   * @generated from field: int64 to_ms = 7;
+   */
+  toMs: bigint;
+
+  /**
+   * Only what was refused.
+   *
+   * @generated from field: bool refused = 8;
+   */
+  refused: boolean;
 };
 
 /**

@@ -189,6 +189,13 @@ export declare type ListUsersRequest = Message<"xiezhi.users.v1.ListUsersRequest
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Part of the login or of the name; empty: everybody.
+   *
+   * @generated from field: string search = 3;
+   */
+  search: string;
 };
 
 /**

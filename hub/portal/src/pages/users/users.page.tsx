@@ -1,0 +1,127 @@
+import { PlusOutlined } from "@ant-design/icons";
+import { RoleSchema } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
+import { type User, UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
+import { Button, Input, Popconfirm, Space, Table, Tag } from "antd";
+import { useState } from "react";
+import { useSearchParams } from "react-router";
+import { useSettled } from "../../clock.ts";
+import { mayCall, useUser } from "../../session.tsx";
+import { askAgain, useAsk } from "../../ui/asking.ts";
+import { useCommand } from "../../ui/command.ts";
+import { enumText, useLanguage, useTexts } from "../../ui/language.ts";
+import { Failure, Shown } from "../../ui/shown.tsx";
+import { Title } from "../../ui/title.tsx";
+import { CreateUser, SetRoles } from "./users.dialogs.tsx";
+import { useSiteNames } from "./users.parts.tsx";
+import { texts } from "./users.texts.ts";
+
+const pageSize = 50;
+const mostRows = 200;
+
+/** Who may sign in and what they may do where; the buttons are those that the contract gives the reader's role. */
+export default function UsersPage() {
+  const t = useTexts(texts);
+  const reader = useUser();
+  const [params, setParams] = useSearchParams();
+  const search = params.get("search") ?? "";
+  const settled = useSettled(search, 250);
+  const [rows, setRows] = useState(pageSize);
+  const [dialog, setDialog] = useState<"create" | User>();
+  const seen = useAsk(UsersService.method.listUsers, { search: settled, pageSize: rows });
+  const close = () => setDialog(undefined);
+  const create = mayCall(reader, UsersService.method.createUser) && (
+    <Button type="primary" size="large" icon={<PlusOutlined />} onClick={() => setDialog("create")} data-testid="user-create">
+      {t.create}
+    </Button>
+  );
+  return (
+    <div className="page">
+      <Title actions={create}>{t.title}</Title>
+      <Input.Search
+        size="large"
+        allowClear
+        maxLength={100}
+        placeholder={t.search}
+        aria-label={t.search}
+        value={search}
+        data-testid="user-search"
+        onChange={(event) => setParams(event.target.value ? { search: event.target.value } : {}, { replace: true })}
+      />
+      <Shown of={seen} isEmpty={(it) => it.users.length === 0} empty={t.none}>
+        {(it) => (
+          <>
+            <UserTable users={it.users} setRoles={setDialog} />
+            {it.nextPageToken && rows < mostRows && (
+              <Button onClick={() => setRows(mostRows)} data-testid="more">
+                {t.more}
+              </Button>
+            )}
+          </>
+        )}
+      </Shown>
+      {dialog === "create" && <CreateUser close={close} />}
+      {typeof dialog === "object" && <SetRoles user={dialog} close={close} />}
+    </div>
+  );
+}
+
+function UserTable({ users, setRoles }: { users: User[]; setRoles: (user: User) => void }) {
+  const t = useTexts(texts);
+  const language = useLanguage();
+  const reader = useUser();
+  const siteName = useSiteNames();
+  const disable = useCommand(UsersService.method.disableUser);
+  return (
+    <>
+      <Failure error={disable.error} again={() => void disable.again().then(() => askAgain(UsersService))} />
+      <Table<User>
+        rowKey="id"
+        pagination={false}
+        dataSource={users}
+        data-testid="user-table"
+        columns={[
+          { title: t.login, width: 160, render: (_, it) => <code data-testid={`user-${it.login}`}>{it.login}</code> },
+          { title: t.name, dataIndex: "name", ellipsis: true },
+          {
+            title: t.roles,
+            render: (_, it) =>
+              it.roles.length === 0
+                ? t.noRoles
+                : it.roles.map(({ role, siteId }) => (
+                    <Tag key={`${role} ${siteId}`}>
+                      {enumText(RoleSchema, role, language)} · {siteName(siteId)}
+                    </Tag>
+                  )),
+          },
+          { title: t.state, width: 110, render: (_, it) => (it.disabled ? <strong className="refused">✕ {t.disabled}</strong> : t.active) },
+          {
+            width: 220,
+            render: (_, it) =>
+              it.id !== reader.id && (
+                <Space>
+                  {mayCall(reader, UsersService.method.setRoles) && (
+                    <Button size="small" onClick={() => setRoles(it)} data-testid={`roles-${it.login}`}>
+                      {t.setRoles}
+                    </Button>
+                  )}
+                  {mayCall(reader, UsersService.method.disableUser) && !it.disabled && (
+                    <Popconfirm
+                      title={t.disableWhat(it.login)}
+                      okText={t.disable}
+                      cancelText={t.cancel}
+                      okButtonProps={{ danger: true }}
+                      onConfirm={() => void disable.run({ userId: it.id }).then(() => askAgain(UsersService))}
+                    >
+                      <Button size="small" danger data-testid={`disable-${it.login}`}>
+                        {t.disable}
+                      </Button>
+                    </Popconfirm>
+                  )}
+                </Space>
+              ),
+          },
+        ]}
+      />
+    </>
+  );
+}
