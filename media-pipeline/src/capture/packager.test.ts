@@ -67,7 +67,7 @@ function recordClip(clip: Buffer[][], shown: (index: number) => number = (index)
   const receiver = new Receiver({
     tracks: [{ number: 1, info: videoInfo() }],
     onUnit: (_number, unit) => result.packager.push(unit),
-    onSamples: () => assert.fail("pictures are no samples"),
+    onSound: () => assert.fail("pictures are no samples"),
   });
   const source: RtpSource = { payloadType: 96, ssrc: 7, sequence: 65_530 };
   // Time stamps run over their end in the middle of the clip.
@@ -256,7 +256,7 @@ test("AAC frames, also several in a packet and one over several, come out as the
   };
   const frames = Array.from({ length: 60 }, (_, index) => Buffer.alloc(100 + index, index));
   const units: AccessUnit[] = [];
-  const receiver = new Receiver({ tracks: [{ number: 4, info }], onUnit: (_number, sound) => units.push(sound), onSamples: () => {} });
+  const receiver = new Receiver({ tracks: [{ number: 4, info }], onUnit: (_number, sound) => units.push(sound), onSound: () => {} });
   const source: RtpSource = { payloadType: 97, ssrc: 7, sequence: 1 };
   const arrive = (packet: Buffer, frame: number) =>
     receiver.rtp({ track: 0, packet, arrivedUs: T0_US + Math.round((frame * 1024e6) / 48_000) });

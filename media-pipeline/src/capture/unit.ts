@@ -67,15 +67,22 @@ export interface AccessUnit {
   untilUs?: number;
 }
 
-/** Sound samples of one microphone before they are encoded. */
-export interface SampleUnit {
+interface UnencodedUnit {
   /** Of the first sample, as in `AccessUnit`. */
   timeUs: number;
-  /** Counts samples. */
   sourceTicks: number;
   arrivedUs: number;
   lostPackets: number;
   discontinuity: boolean;
+}
+
+/** Sound samples of one microphone before they are encoded; `sourceTicks` counts samples. */
+export interface SampleUnit extends UnencodedUnit {
   /** 16 bit, little endian, one channel. */
   samples: Buffer;
+}
+
+/** AAC that is decoded and encoded anew before it is stored: the frames of a packet, with all their channels. */
+export interface FrameUnit extends UnencodedUnit {
+  frames: readonly Buffer[];
 }

@@ -6,6 +6,10 @@ import { type FromCodec, LEVELS, readLevels, readSound, SOUND, soundFrame, type 
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 1_000;
 
+/** What opens a stream, without its number. */
+type Numberless<T> = T extends { kind: "close" } ? never : Omit<T, "stream">;
+export type OpenOrder = Numberless<ToCodec>;
+
 /** One who has a stream at the codec worker. */
 export interface StreamUser {
   /** The codec worker is there and knows nothing of this stream: open it and send what it needs. */
@@ -49,10 +53,7 @@ export class CodecLink {
   }
 
   /** Answers the stream's number, or 0 while there is no connection. */
-  open(
-    user: StreamUser,
-    order: { kind: "encode"; rate: number } | { kind: "meter"; config: string; rate: number; channels: number },
-  ): number {
+  open(user: StreamUser, order: OpenOrder): number {
     if (!this.up) return 0;
     const stream = ++this.lastStream;
     this.byStream.set(stream, user);

@@ -3,13 +3,16 @@ import { levelsOf } from "../capture/rtp/pcm.ts";
 import { SOUND_TIMESCALE } from "../capture/unit.ts";
 import { FrameReader, jsonFrame } from "../framing.ts";
 import { SoundPipeline } from "./pipeline.ts";
-import { type FromCodec, levelsFrame, readSound, SOUND, soundFrame, type ToCodec } from "./wire.ts";
+import { type CodedSound, type FromCodec, levelsFrame, readSound, SOUND, soundFrame, type ToCodec } from "./wire.ts";
 
 /** Each pipeline holds a thread of the pool. */
 const STREAMS_MAX = 56;
 /** avenc_aac gives a first frame that holds nothing but what its window needs before the first sample; frames stand that much late. */
 const ENCODER_DELAY_TICKS = 1024;
 const RATES = { min: 4_000, max: 192_000 };
+const CHANNELS_MAX = 8;
+/** Well above what rounding makes of time stamps, well below one frame. */
+const RATE_TOLERANCE_NS = 1e6;
 const METER_MS = 100;
 
 interface Stream {
@@ -62,7 +65,7 @@ export class CodecServer {
       if (this.streams >= STREAMS_MAX) return fail(order.stream, `more than ${STREAMS_MAX} streams`);
       const ended = () => fail(order.stream, "the pipeline ended");
       try {
-        streams.set(order.stream, order.kind === "encode" ? encode(order, socket, ended) : meter(order, socket, ended));
+        streams.set(order.stream, open(order, socket, ended));
         this.streams++;
       } catch (error) {
         fail(order.stream, error instanceof Error ? error.message : "no pipeline");
@@ -94,24 +97,50 @@ function checkRate(rate: number): number {
   return rate;
 }
 
-function encode(order: { stream: number; rate: number }, socket: Socket, onEnd: () => void): Stream {
-  const rate = checkRate(order.rate);
-  const caps = `audio/x-raw,format=S16LE,layout=interleaved,rate=${rate},channels=1`;
-  // The resampler puts its own delay right (tried with a click at each rate: within one sample).
-  const launch = `audioconvert ! audioresample ! audio/x-raw,rate=${SOUND_TIMESCALE},channels=1 ! avenc_aac bitrate=96000`;
+/** Of AAC; only numbers and hex digits get into it. */
+function codedCaps({ rate, channels, config }: CodedSound): string {
+  if (!/^([0-9a-f]{2}){2,64}$/.test(config)) throw new RangeError("no AAC configuration");
+  if (!Number.isInteger(channels) || channels < 1 || channels > CHANNELS_MAX) throw new RangeError(`AAC of ${channels} channels`);
+  return `audio/mpeg,mpegversion=4,stream-format=raw,rate=${checkRate(rate)},channels=${channels},codec_data=(buffer)${config}`;
+}
+
+/** An element that leaves one channel, or all of them mixed down. */
+function oneChannel(channels: number, channel: number | undefined): string {
+  if (channels === 1 || channel === undefined) return "audioconvert";
+  if (!Number.isInteger(channel) || channel < 0 || channel >= channels) throw new RangeError(`channel ${channel} of ${channels}`);
+  const gains = Array.from({ length: channels }, (_, index) => `(float)${index === channel ? 1 : 0}.0`);
+  return `audioconvert mix-matrix="<<${gains.join(",")}>>"`;
+}
+
+function open(order: Exclude<ToCodec, { kind: "close" }>, socket: Socket, onEnd: () => void): Stream {
+  if (order.kind === "meter") return meter(order, socket, onEnd);
+  if (order.kind === "encode") {
+    const rate = checkRate(order.rate);
+    const caps = `audio/x-raw,format=S16LE,layout=interleaved,rate=${rate},channels=1`;
+    return encode({ stream: order.stream, rate, caps, launch: "audioconvert" }, socket, onEnd);
+  }
+  const { stream, rate, channels, channel } = order;
+  // What can't be decoded becomes silence, so that what comes after it stays in its place.
+  const launch = `avdec_aac ! audiorate tolerance=${RATE_TOLERANCE_NS} ! ${oneChannel(channels, channel)}`;
+  return encode({ stream, rate, caps: codedCaps(order), launch }, socket, onEnd);
+}
+
+/** `launch` makes one channel of what `caps` describes; `rate`: how `at` counts, a second. */
+function encode(from: { stream: number; rate: number; caps: string; launch: string }, socket: Socket, onEnd: () => void): Stream {
+  const { stream, rate, caps } = from;
+  // Decoder and resampler put their own delays right (tried with a click at each rate: within one sample).
+  const launch = `${from.launch} ! audioresample ! audio/x-raw,rate=${SOUND_TIMESCALE},channels=1 ! avenc_aac bitrate=96000`;
   const onFrame = (ptsNs: number, bytes: Buffer) => {
     const at = Math.round((ptsNs * SOUND_TIMESCALE) / 1e9) - ENCODER_DELAY_TICKS;
-    send(socket, soundFrame(order.stream, at, bytes));
+    send(socket, soundFrame(stream, at, bytes));
   };
   const pipeline = new SoundPipeline(caps, launch, onFrame, onEnd);
   return { push: (at, bytes) => pipeline.push((at * 1e9) / rate, bytes), close: () => pipeline.close() };
 }
 
-function meter(order: { stream: number; config: string; rate: number; channels: number }, socket: Socket, onEnd: () => void): Stream {
-  const rate = checkRate(order.rate);
-  if (!/^([0-9a-f]{2}){2,64}$/.test(order.config) || !(order.channels >= 1 && order.channels <= 8))
-    throw new RangeError("no AAC configuration");
-  const caps = `audio/mpeg,mpegversion=4,stream-format=raw,rate=${rate},channels=${order.channels},codec_data=(buffer)${order.config}`;
+function meter(order: { stream: number } & CodedSound, socket: Socket, onEnd: () => void): Stream {
+  const { rate } = order;
+  const caps = codedCaps(order);
   const launch = "avdec_aac ! audioconvert ! audio/x-raw,format=S16LE,layout=interleaved,channels=1";
   const bytesEach = Math.round((rate * METER_MS) / 1000) * 2;
   let pending: Buffer[] = [];

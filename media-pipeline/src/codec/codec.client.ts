@@ -1,16 +1,17 @@
 import type { Clock } from "@xiezhi/base/clock.ts";
-import { type AccessUnit, type SampleUnit, SOUND_TIMESCALE, type SoundFormat } from "../capture/unit.ts";
+import { type AccessUnit, type FrameUnit, type SampleUnit, SOUND_TIMESCALE, type SoundFormat } from "../capture/unit.ts";
+import { framesOf } from "../capture/rtp/aac.ts";
 import { CodecLink, type StreamUser } from "./codec-link.ts";
-import { EncodingRun } from "./encoding-run.ts";
+import { type EncodingInput, EncodingRun } from "./encoding-run.ts";
 
 export interface Levels {
   rmsDbfs: number;
   peakDbfs: number;
 }
 
-/** A microphone's samples on their way to AAC. Keeps what is not encoded yet, whatever happens to the codec worker. */
+/** A microphone's sound on its way to the AAC that is stored. Keeps what is not encoded yet, whatever happens to the codec worker. */
 export interface SoundEncoding {
-  push(unit: SampleUnit): void;
+  push(unit: SampleUnit | FrameUnit): void;
   /** Forgets what is not encoded and begins anew with the next samples: at resume, so that nothing of the pause has a part in what follows. */
   restart(): void;
   close(): void;
@@ -32,7 +33,18 @@ export class CodecClient {
 
   /** `from` names what comes in, such as PCMA/8000; `rate`: samples a second. */
   encode(options: { rate: number; from: string; onUnit(unit: AccessUnit): void }): SoundEncoding {
-    return new Encoding(this.link, options);
+    const { rate, from, onUnit } = options;
+    const input: EncodingInput = { rate, clockRate: rate, granule: 1, order: { kind: "encode", rate } };
+    return new Encoding(this.link, { input, from, onUnit });
+  }
+
+  /** The same for AAC that is not AAC-LC mono 48 kHz: `channel` of it, from 0, or all of them mixed down. */
+  encodeAnew(options: { format: SoundFormat; channel?: number | undefined; from: string; onUnit(unit: AccessUnit): void }): SoundEncoding {
+    const { format, channel, from, onUnit } = options;
+    const { sampleRate: rate, sourceRate: clockRate, frameSamples: granule, channels } = format;
+    const coded = { config: format.config.toString("hex"), rate, channels };
+    const order = { kind: "encodeAnew", ...coded, ...(channel === undefined ? {} : { channel }) } as const;
+    return new Encoding(this.link, { input: { rate, clockRate, granule, order }, from, onUnit });
   }
 
   /** About 10 levels a second. */
@@ -52,13 +64,19 @@ const ENCODER_DELAY_TICKS = 1024;
 /** A longer hole is not filled with silence. */
 const FILLED_MAX_S = 1;
 
+interface EncodingOptions {
+  input: EncodingInput;
+  from: string;
+  onUnit(unit: AccessUnit): void;
+}
+
 class Encoding implements SoundEncoding {
   private readonly link: CodecLink;
-  private readonly options: { rate: number; from: string; onUnit(unit: AccessUnit): void };
+  private readonly options: EncodingOptions;
   private readonly format: SoundFormat;
   private run: EncodingRun | undefined;
 
-  constructor(link: CodecLink, options: { rate: number; from: string; onUnit(unit: AccessUnit): void }) {
+  constructor(link: CodecLink, options: EncodingOptions) {
     this.link = link;
     this.options = options;
     this.format = {
@@ -68,18 +86,18 @@ class Encoding implements SoundEncoding {
       channels: 1,
       config: CONFIG,
       frameSamples: FRAME_SAMPLES,
-      sourceRate: options.rate,
+      sourceRate: options.input.clockRate,
       encodedFrom: options.from,
       encoderDelayTicks: ENCODER_DELAY_TICKS,
     };
   }
 
-  push(unit: SampleUnit): void {
+  push(unit: SampleUnit | FrameUnit): void {
     if (this.run && !this.continues(this.run, unit)) this.restart();
     if (!this.run) {
       const { link, format } = this;
-      const { rate, onUnit } = this.options;
-      this.run = new EncodingRun({ link, format, rate, onUnit, discontinuity: unit.discontinuity }, unit);
+      const { input, onUnit } = this.options;
+      this.run = new EncodingRun({ link, format, input, onUnit, discontinuity: unit.discontinuity }, unit);
     }
     this.run.push(unit);
   }
@@ -93,9 +111,9 @@ class Encoding implements SoundEncoding {
     this.restart();
   }
 
-  private continues(run: EncodingRun, unit: SampleUnit): boolean {
-    const missing = unit.sourceTicks - run.nextTicks;
-    return !unit.discontinuity && missing >= 0 && missing <= FILLED_MAX_S * this.options.rate;
+  private continues(run: EncodingRun, unit: SampleUnit | FrameUnit): boolean {
+    const missing = run.missingBefore(unit);
+    return !unit.discontinuity && missing >= 0 && missing <= FILLED_MAX_S * this.options.input.rate;
   }
 }
 
@@ -119,11 +137,9 @@ class Meter implements SoundMeter, StreamUser {
       this.link.end(this.stream);
       this.connected();
     }
-    let at = 0;
-    for (const bytes of unit.frameBytes ?? [unit.data.length]) {
-      this.link.send(this.stream, this.samples, unit.data.subarray(at, at + bytes));
+    for (const frame of framesOf(unit)) {
+      this.link.send(this.stream, this.samples, frame);
       this.samples += unit.format.frameSamples;
-      at += bytes;
     }
   }
 

@@ -1,47 +1,19 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { systemClock } from "@xiezhi/base/clock.ts";
-import { type Chunk, Packager } from "../capture/packager.ts";
 import type { AccessUnit, SampleUnit } from "../capture/unit.ts";
 import { CodecClient, type Levels } from "./codec.client.ts";
+import { CodecBench, loudest, record, startCodec, stopCodec, T0_US, until } from "./testing.ts";
 
-const MAIN = fileURLToPath(new URL("./codec.main.ts", import.meta.url));
-const T0_US = 1e9;
-const folder = mkdtempSync(join(tmpdir(), "xiezhi-codec-"));
-const socketPath = join(folder, "codec.sock");
-let worker: ChildProcess;
+let bench: CodecBench;
 let client: CodecClient;
 
-function startWorker(): ChildProcess {
-  return spawn(process.execPath, [MAIN, "--socket", socketPath], { stdio: ["ignore", "inherit", "inherit"] });
-}
-
-async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  child.kill(signal);
-  await ended;
-}
-
 before(() => {
-  worker = startWorker();
-  client = new CodecClient({ socketPath, clock: systemClock });
+  bench = new CodecBench();
+  client = bench.client;
 });
 
-after(async () => {
-  client.close();
-  await stop(worker, "SIGTERM");
-  rmSync(folder, { recursive: true });
-});
-
-async function until(done: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 1500 && !done(); tries++) await systemClock.sleep(10);
-  assert.ok(done());
-}
+after(() => bench.close());
 
 /** 20 ms of sound: silence with one click of 1 ms at each of `clicksS`. */
 function packet(index: number, rate: number, clicksS: readonly number[], facts: Partial<SampleUnit> = {}): SampleUnit {
@@ -63,42 +35,6 @@ function packet(index: number, rate: number, clicksS: readonly number[], facts: 
   };
 }
 
-/** Plays the chunks as ffmpeg hears them: samples of 48 kHz from tick 0, gaps silent. */
-function heard(chunks: readonly Chunk[], header: Buffer): Int16Array {
-  const file = join(folder, "heard.mp4");
-  writeFileSync(file, Buffer.concat([header, ...chunks.flatMap(({ parts }) => parts)]));
-  const filter = "aresample=async=1:first_pts=0:min_hard_comp=0.001";
-  const raw = execFileSync("ffmpeg", ["-v", "error", "-i", file, "-af", filter, "-f", "s16le", "-ac", "1", "-ar", "48000", "-"], {
-    maxBuffer: 1e9,
-  });
-  return new Int16Array(raw.buffer, raw.byteOffset, raw.length >> 1);
-}
-
-/** Where it is loudest within ± 100 ms, seconds. */
-function loudest(samples: Int16Array, nearS: number): number {
-  let best = -1;
-  let at = 0;
-  for (let index = Math.round((nearS - 0.1) * 48_000); index < (nearS + 0.1) * 48_000; index++) {
-    const value = Math.abs(samples[index] ?? 0);
-    if (value > best) [best, at] = [value, index];
-  }
-  assert.ok(best > 3_000, `nothing is heard at ${nearS} s`);
-  return at / 48_000;
-}
-
-function record(units: readonly AccessUnit[]): { chunks: Chunk[]; header: Buffer } {
-  const chunks: Chunk[] = [];
-  let header = Buffer.alloc(0);
-  const packager = new Packager({
-    t0Us: T0_US,
-    onStretch: ({ bytes }) => (header = Buffer.from(bytes)),
-    onChunk: (chunk) => chunks.push(chunk),
-  });
-  for (const unit of units) packager.push(unit);
-  packager.flush();
-  return { chunks, header };
-}
-
 for (const rate of [8_000, 16_000, 44_100, 48_000])
   test(`a click in samples of ${rate} Hz is heard within 5 ms of where it was`, async () => {
     const units: AccessUnit[] = [];
@@ -112,7 +48,7 @@ for (const rate of [8_000, 16_000, 44_100, 48_000])
     for (const [index, chunk] of chunks.entries()) assert.equal(chunk.ticks, index * 1024);
     assert.equal(units[0]?.format.kind === "audio" && units[0].format.encoderDelayTicks, 1024);
     assert.equal(units[10]?.sourceTicks, Math.round(5_000 + (10 * 1024 * rate) / 48_000));
-    const samples = heard(chunks, header);
+    const samples = bench.heard(chunks, header);
     for (const click of clicksS)
       assert.ok(
         Math.abs(loudest(samples, click + 0.0005) - click - 0.0005) < 0.002,
@@ -130,15 +66,15 @@ for (const rate of [8_000, 44_100])
     };
     push(0, 100);
     await until(() => units.length > 80);
-    await stop(worker, "SIGKILL");
+    await bench.kill();
     push(100, 150);
-    worker = startWorker();
+    bench.start();
     push(150, 220);
     await until(() => units.length >= 200);
     encoding.close();
     const { chunks, header } = record(units);
     for (const [index, chunk] of chunks.entries()) assert.equal(chunk.ticks, index * 1024);
-    const samples = heard(chunks, header);
+    const samples = bench.heard(chunks, header);
     for (const click of clicksS) assert.ok(Math.abs(loudest(samples, click) - click - 0.0005) < 0.002);
   });
 
@@ -154,7 +90,7 @@ test("lost samples cost the frames that they are in, and no other moves", async 
   assert.ok(units[after]!.timeUs >= T0_US + 900_000 && units[after]!.timeUs < T0_US + 921_334);
   const { chunks, header } = record(units);
   assert.ok(chunks.every(({ ticks }) => ticks % 1024 === 0));
-  assert.ok(Math.abs(loudest(heard(chunks, header), 1.5) - 1.5005) < 0.002);
+  assert.ok(Math.abs(loudest(bench.heard(chunks, header), 1.5) - 1.5005) < 0.002);
   encoding.restart();
   units.length = 0;
   for (let index = 300; index < 360; index++) encoding.push(packet(index, 8_000, []));
@@ -201,17 +137,17 @@ test("AAC is metered, and many streams run at once", async () => {
 
 test("without a codec worker sound is kept up to a bound, and the gap is declared", async () => {
   const units: AccessUnit[] = [];
-  const alone = new CodecClient({ socketPath: `${socketPath}.later`, clock: systemClock });
+  const alone = new CodecClient({ socketPath: `${bench.socketPath}.later`, clock: systemClock });
   const encoding = alone.encode({ rate: 48_000, from: "L16/48000", onUnit: (unit) => units.push(unit) });
   const second = Buffer.alloc(96_000);
   for (let index = 0; index < 200; index++) {
     const timeUs = T0_US + index * 1e6;
     encoding.push({ timeUs, sourceTicks: index * 48_000, arrivedUs: timeUs, lostPackets: 0, discontinuity: false, samples: second });
   }
-  const late = spawn(process.execPath, [MAIN, "--socket", `${socketPath}.later`], { stdio: "ignore" });
+  const late = startCodec(`${bench.socketPath}.later`);
   await until(() => (units.at(-1)?.timeUs ?? 0) > T0_US + 199.9e6);
   alone.close();
-  await stop(late, "SIGTERM");
+  await stopCodec(late, "SIGTERM");
   const [first] = units;
   assert.ok(first!.timeUs > T0_US + 60e6 && first!.timeUs < T0_US + 140e6);
   assert.equal(first!.lostPackets, 1);

@@ -1,5 +1,5 @@
-import { type AccessUnit, type SampleUnit, SOUND_TIMESCALE, type SoundFormat } from "../capture/unit.ts";
-import type { CodecLink, StreamUser } from "./codec-link.ts";
+import { type AccessUnit, type FrameUnit, type SampleUnit, SOUND_TIMESCALE, type SoundFormat } from "../capture/unit.ts";
+import type { CodecLink, OpenOrder, StreamUser } from "./codec-link.ts";
 
 /** AAC frames, each of so many samples of 48 kHz. */
 const FRAME_TICKS = 1024;
@@ -15,18 +15,32 @@ const REFUSED_US = 1e6;
 interface Piece {
   /** Of its first sample, counted from the run's first. */
   at: number;
-  samples: Buffer;
+  /** Samples that it holds, or stands for. */
+  length: number;
+  bytes: Buffer;
   timeUs: number;
   arrivedUs: number;
-  /** Stands for samples that never came. */
+  /** Stands for sound that never came, or needs some to be decoded. */
   lost: boolean;
   /** Packets missing before it, until a frame has told. */
   lostPackets: number;
 }
 
+/** What a run is fed with. */
+export interface EncodingInput {
+  /** Samples a second. */
+  rate: number;
+  /** Ticks a second of `sourceTicks`. */
+  clockRate: number;
+  /** Samples that can't be parted: 1, or an AAC frame's. */
+  granule: number;
+  /** Opens its stream at the codec worker. */
+  order: OpenOrder;
+}
+
 interface RunOptions {
   link: CodecLink;
-  rate: number;
+  input: EncodingInput;
   format: SoundFormat;
   /** The first samples begin a new source time. */
   discontinuity: boolean;
@@ -38,7 +52,8 @@ interface RunOptions {
  * sample; frame n is encoded from what the source's own clock counts as n × 1024 / 48000 s, and gets its take time from there,
  * so that a drifting source needs no resampling. Samples stay here until their frames are back: a codec worker that was killed is
  * replaced by one that begins a few frames earlier on the same grid, and the frames go on without one missing or doubled.
- * Missing samples are encoded as silence to keep the grid, and frames with such silence in them are not handed out.
+ * Missing sound keeps its place on the grid by silence, or by AAC frames that come twice, and frames with such in them are not
+ * handed out.
  */
 export class EncodingRun implements StreamUser {
   private readonly options: RunOptions;
@@ -56,7 +71,7 @@ export class EncodingRun implements StreamUser {
   private lostPackets = 0;
   private discontinuity: boolean;
 
-  constructor(options: RunOptions, first: SampleUnit) {
+  constructor(options: RunOptions, first: SampleUnit | FrameUnit) {
     this.options = options;
     this.firstTicks = first.sourceTicks;
     this.discontinuity = options.discontinuity;
@@ -64,19 +79,18 @@ export class EncodingRun implements StreamUser {
     options.link.add(this);
   }
 
-  /** Where the next sample of the source is expected. */
-  get nextTicks(): number {
-    return this.firstTicks + this.length;
+  /** How many samples are missing between what came and this unit, in whole granules; negative: it goes back. */
+  missingBefore({ sourceTicks }: SampleUnit | FrameUnit): number {
+    const { rate, clockRate, granule } = this.options.input;
+    const samples = ((sourceTicks - this.firstTicks) * rate) / clockRate - this.length;
+    return Math.round(samples / granule) * granule;
   }
 
-  push(unit: SampleUnit): void {
-    const { timeUs, arrivedUs, samples } = unit;
-    const missing = unit.sourceTicks - this.nextTicks;
-    if (missing > 0) {
-      const lostUs = timeUs - (missing * 1e6) / this.options.rate;
-      this.keep({ at: this.length, samples: Buffer.alloc(missing * 2), timeUs: lostUs, arrivedUs, lost: true, lostPackets: 0 });
-    }
-    this.keep({ at: this.length, samples, timeUs, arrivedUs, lost: false, lostPackets: unit.lostPackets });
+  push(unit: SampleUnit | FrameUnit): void {
+    const { arrivedUs } = unit;
+    const missing = this.missingBefore(unit);
+    if ("samples" in unit) this.takeSamples(unit, missing);
+    else this.takeFrames(unit, missing);
     if ((this.length - (this.pieces[0]?.at ?? 0)) * 2 > KEPT_MAX_BYTES) this.giveUpHalf();
     const silentUs = arrivedUs - this.heardUs;
     if (this.stream > 0 && silentUs > HANGS_US) this.options.link.reset();
@@ -89,13 +103,14 @@ export class EncodingRun implements StreamUser {
 
   connected(): void {
     this.base = this.gridPoint();
-    this.stream = this.options.link.open(this, { kind: "encode", rate: this.options.rate });
+    this.stream = this.options.link.open(this, this.options.input.order);
     this.refused = false;
     this.heardUs = this.newestUs;
     const from = this.sampleAt(this.base);
-    for (const { at, samples } of this.pieces) {
+    for (const { at, length, bytes } of this.pieces) {
+      // A whole number of granules, as the grid point is one.
       const skipped = Math.max(0, from - at);
-      if (skipped * 2 < samples.length) this.options.link.send(this.stream, at + skipped - from, samples.subarray(skipped * 2));
+      if (skipped < length) this.options.link.send(this.stream, at + skipped - from, bytes.subarray(skipped * 2));
     }
   }
 
@@ -123,16 +138,39 @@ export class EncodingRun implements StreamUser {
     return this.pieces.at(-1)?.arrivedUs ?? this.heardUs;
   }
 
-  private keep(piece: Piece): void {
+  private takeSamples({ samples, timeUs, arrivedUs, lostPackets }: SampleUnit, missing: number): void {
+    if (missing > 0) {
+      const bytes = Buffer.alloc(missing * 2);
+      this.keep({ length: missing, bytes, timeUs: timeUs - this.us(missing), arrivedUs, lost: true, lostPackets: 0 });
+    }
+    this.keep({ length: samples.length / 2, bytes: samples, timeUs, arrivedUs, lost: false, lostPackets });
+  }
+
+  private takeFrames({ frames, timeUs, arrivedUs, lostPackets }: FrameUnit, missing: number): void {
+    const { granule } = this.options.input;
+    const [first] = frames;
+    if (!first) return;
+    for (let left = missing; left > 0; left -= granule)
+      this.keep({ length: granule, bytes: first, timeUs: timeUs - this.us(left), arrivedUs, lost: true, lostPackets: 0 });
+    for (const [index, bytes] of frames.entries()) {
+      // Half of the window of a frame after lost ones lies in these (ISO/IEC 14496-3 4.6.11): its sound is not the source's.
+      const lost = missing > 0 && index === 0;
+      const atUs = timeUs + this.us(index * granule);
+      this.keep({ length: granule, bytes, timeUs: atUs, arrivedUs, lost, lostPackets: index === 0 ? lostPackets : 0 });
+    }
+  }
+
+  private keep(facts: Omit<Piece, "at">): void {
+    const piece = { at: this.length, ...facts };
     this.pieces.push(piece);
-    this.length += piece.samples.length / 2;
-    if (this.stream > 0) this.options.link.send(this.stream, piece.at - this.sampleAt(this.base), piece.samples);
+    this.length += piece.length;
+    if (this.stream > 0) this.options.link.send(this.stream, piece.at - this.sampleAt(this.base), piece.bytes);
   }
 
   private hand(frame: number, data: Buffer): void {
     const from = this.sampleAt(frame);
     const to = this.sampleAt(frame + 1);
-    const touched = this.pieces.filter(({ at, samples }) => at < to && at + samples.length / 2 > from);
+    const touched = this.pieces.filter(({ at, length }) => at < to && at + length > from);
     const [first] = touched;
     for (const piece of this.pieces) {
       if (piece.at >= to) break;
@@ -140,14 +178,14 @@ export class EncodingRun implements StreamUser {
       piece.lostPackets = 0;
     }
     if (!first || touched.some(({ lost }) => lost)) return;
-    const { format } = this.options;
+    const { format, input } = this.options;
     const { discontinuity, lostPackets } = this;
     this.discontinuity = false;
     this.lostPackets = 0;
     this.options.onUnit({
       format,
       timeUs: this.timeAt(first, from),
-      sourceTicks: Math.round(this.firstTicks + from),
+      sourceTicks: Math.round(this.firstTicks + (from * input.clockRate) / input.rate),
       arrivedUs: (touched.at(-1) ?? first).arrivedUs,
       key: true,
       damaged: false,
@@ -159,22 +197,33 @@ export class EncodingRun implements StreamUser {
   }
 
   private timeAt(piece: Piece, sample: number): number {
-    return piece.timeUs + ((sample - piece.at) * 1e6) / this.options.rate;
+    return piece.timeUs + this.us(sample - piece.at);
+  }
+
+  private us(samples: number): number {
+    return (samples * 1e6) / this.options.input.rate;
   }
 
   /** Where a frame begins among the source's samples; between two of them for most frames of most rates. */
   private sampleAt(frame: number): number {
-    return (frame * FRAME_TICKS * this.options.rate) / SOUND_TIMESCALE;
+    return (frame * FRAME_TICKS * this.options.input.rate) / SOUND_TIMESCALE;
   }
 
-  /** The frame at which an encoder may begin so that it reaches the next wanted one warm: one that begins with a whole sample. */
+  /** The frame at which an encoder may begin so that it reaches the next wanted one warm: one that begins with a whole granule. */
   private gridPoint(): number {
-    return Math.max(0, Math.floor((this.nextFrame - PREROLL_FRAMES) / this.every) * this.every);
+    return Math.max(0, Math.floor((this.nextFrame - this.preroll) / this.every) * this.every);
   }
 
-  /** Each so many frames one begins with a whole sample of the source. */
+  /** Each so many frames one begins with a whole granule of the source. */
   private get every(): number {
-    return SOUND_TIMESCALE / gcd(SOUND_TIMESCALE, FRAME_TICKS * this.options.rate);
+    const { rate, granule } = this.options.input;
+    return (SOUND_TIMESCALE * granule) / gcd(SOUND_TIMESCALE * granule, FRAME_TICKS * rate);
+  }
+
+  /** The first frame that a decoder gets is not whole either. */
+  private get preroll(): number {
+    const { granule } = this.options.input;
+    return PREROLL_FRAMES + (granule > 1 ? Math.ceil(granule / this.sampleAt(1)) : 0);
   }
 
   private giveUpHalf(): void {
@@ -183,13 +232,13 @@ export class EncodingRun implements StreamUser {
     const [first] = this.pieces;
     if (!first) return;
     first.lostPackets++;
-    this.nextFrame = Math.ceil(first.at / this.sampleAt(this.every)) * this.every + PREROLL_FRAMES;
+    this.nextFrame = Math.ceil(first.at / this.sampleAt(this.every)) * this.every + this.preroll;
     this.options.link.reset();
   }
 
   private forget(): void {
     const needed = this.sampleAt(this.gridPoint());
-    while (this.pieces[0] && this.pieces[0].at + this.pieces[0].samples.length / 2 <= needed) this.pieces.shift();
+    while (this.pieces[0] && this.pieces[0].at + this.pieces[0].length <= needed) this.pieces.shift();
   }
 }
 

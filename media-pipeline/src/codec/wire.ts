@@ -5,10 +5,19 @@ import { frameHead } from "../framing.ts";
  * JSON. Streams are numbered by who opens them, a new number each time.
  */
 export type ToCodec =
+  /** Samples of one channel. */
   | { kind: "encode"; stream: number; rate: number }
-  /** `config`: AudioSpecificConfig, hex. */
-  | { kind: "meter"; stream: number; config: string; rate: number; channels: number }
+  /** AAC: `channel` of it, from 0, or all of them mixed down. */
+  | ({ kind: "encodeAnew"; stream: number; channel?: number } & CodedSound)
+  | ({ kind: "meter"; stream: number } & CodedSound)
   | { kind: "close"; stream: number };
+
+/** What a decoder of AAC must know. `config`: AudioSpecificConfig, hex; `rate`: its samples a second. */
+export interface CodedSound {
+  config: string;
+  rate: number;
+  channels: number;
+}
 
 /** The stream could not be opened or has ended by itself. */
 export interface FromCodec {
@@ -19,7 +28,7 @@ export interface FromCodec {
 
 /**
  * Kinds of frames with sound. To the codec: samples (16 bit, little endian) and where the first one stands, counted from the
- * stream's first; or AAC frames for a meter. From it: one AAC frame and where its content begins, in 1/48000 s since the
+ * stream's first; or one AAC frame in the same way. From it: one AAC frame and where its content begins, in 1/48000 s since the
  * stream's first sample, the encoder's delay taken out; or levels, as two doubles.
  */
 export const SOUND = 1;

@@ -1,6 +1,6 @@
 import type { RtspTrackInfo } from "@xiezhi/rtsp/sdp.ts";
 import { audioSpecificConfig } from "@xiezhi/rtsp/sdp.ts";
-import type { SoundFormat } from "../unit.ts";
+import { type AccessUnit, SOUND_TIMESCALE, type SoundFormat } from "../unit.ts";
 import type { UntimedUnit } from "./h264.ts";
 
 /** ISO/IEC 14496-3 table 1.18. */
@@ -25,6 +25,17 @@ export function aacFormat(info: RtspTrackInfo): SoundFormat | undefined {
   return { kind: "audio", codec: `mp4a.40.${objectType}`, sampleRate, channels, config, frameSamples, sourceRate: info.clockRate };
 }
 
+/** What evidence sound is: AAC-LC, mono, 48 kHz. Other AAC is decoded and encoded as that. */
+export function isEvidenceSound({ codec, channels, sampleRate }: SoundFormat): boolean {
+  return codec === "mp4a.40.2" && channels === 1 && sampleRate === SOUND_TIMESCALE;
+}
+
+/** The raw frames of a unit, one by one. */
+export function framesOf({ data, frameBytes = [data.length] }: Pick<AccessUnit, "data" | "frameBytes">): Buffer[] {
+  let end = 0;
+  return frameBytes.map((bytes) => data.subarray(end, (end += bytes)));
+}
+
 /** ISO/IEC 14496-3 1.6.2.1, as far as AAC needs it. */
 function readAudioSpecificConfig(
   config: Buffer,
@@ -45,12 +56,13 @@ function readAudioSpecificConfig(
   };
   const objectType = readType();
   const sampleRate = readRate();
-  const channels = bits(4);
+  const layout = bits(4);
   if (objectType === SBR || objectType === PS) {
     readRate();
     readType();
   }
   const frameSamples = bits(1) === 1 ? 960 : 1024;
+  const channels = objectType === PS ? 2 : layout === 7 ? 8 : layout;
   if (at > config.length * 8 || sampleRate < 7350 || sampleRate > 96000 || channels < 1 || channels > 7) return undefined;
   return { objectType, sampleRate, channels, frameSamples };
 }

@@ -5,7 +5,7 @@ import { packetizeH264, packetizeSamples } from "@xiezhi/rtsp/packetize.ts";
 import type { RtpSource } from "@xiezhi/rtsp/rtp.ts";
 import type { RtspTrackInfo } from "@xiezhi/rtsp/sdp.ts";
 import * as fc from "fast-check";
-import type { AccessUnit, SampleUnit } from "../unit.ts";
+import type { AccessUnit, FrameUnit, SampleUnit } from "../unit.ts";
 import { levelsOf } from "./pcm.ts";
 import { type ReceivedTrack, Receiver, receives } from "./receiver.ts";
 import { makeClip } from "./testing.ts";
@@ -21,12 +21,13 @@ const VIDEO = info({ kind: "video", encoding: "H264", clockRate: 90_000, payload
 function receiving(tracks: readonly ReceivedTrack[]) {
   const units: { number: number; unit: AccessUnit }[] = [];
   const samples: { number: number; unit: SampleUnit }[] = [];
+  const frames: { number: number; unit: FrameUnit }[] = [];
   const receiver = new Receiver({
     tracks,
     onUnit: (number, unit) => units.push({ number, unit }),
-    onSamples: (number, unit) => samples.push({ number, unit }),
+    onSound: (number, unit) => ("samples" in unit ? samples.push({ number, unit }) : frames.push({ number, unit })),
   });
-  return { receiver, units, samples };
+  return { receiver, units, samples, frames };
 }
 
 const source = (payloadType: number, ssrc = 1): RtpSource => ({ payloadType, ssrc, sequence: 65_533 });
@@ -141,16 +142,21 @@ test("levels: silence, full scale and half", () => {
 });
 
 test("what can be received is known before it is asked for", () => {
-  const aac = info({
-    encoding: "MPEG4-GENERIC",
-    clockRate: 48_000,
-    fmtp: { config: "1190", sizelength: "13", indexlength: "3", indexdeltalength: "3" },
-  });
+  const aac = (config: string, clockRate = 48_000) =>
+    info({ encoding: "MPEG4-GENERIC", clockRate, fmtp: { config, sizelength: "13", indexlength: "3", indexdeltalength: "3" } });
   assert.equal(receives(VIDEO), "passed");
   assert.equal(receives(info({ kind: "video", encoding: "JPEG" })), "no");
-  assert.equal(receives(aac), "passed");
-  assert.equal(receives(aac, 1), "no");
-  assert.equal(receives({ ...aac, fmtp: {} }), "no");
+  // AAC-LC of 48 kHz, mono.
+  assert.equal(receives(aac("1188")), "passed");
+  assert.equal(receives(aac("1188"), 0), "passed");
+  assert.equal(receives(aac("1188"), 1), "no");
+  assert.equal(receives({ ...aac("1188"), fmtp: {} }), "no");
+  // Stereo; 44.1 and 16 kHz; SBR over 24 kHz; PS, whose second channel is in no header.
+  assert.deepEqual([receives(aac("1190")), receives(aac("1190"), 1), receives(aac("1190"), 2)], ["encoded", "encoded", "no"]);
+  assert.equal(receives(aac("1208", 44_100)), "encoded");
+  assert.equal(receives(aac("1408", 16_000)), "encoded");
+  assert.equal(receives(aac("2b098800")), "encoded");
+  assert.equal(receives(aac("eb098800"), 1), "encoded");
   assert.equal(receives(info({})), "encoded");
   assert.equal(receives(info({}), 1), "no");
 });

@@ -2,8 +2,8 @@ import type { RtpArrival, SenderReportArrival } from "@xiezhi/rtsp/client.ts";
 import { isRtp, RtpSequence, rtpMarker, rtpPayload, rtpPayloadType, rtpSequence, rtpSsrc, rtpTimestamp } from "@xiezhi/rtsp/rtp.ts";
 import { parameterSets, type RtspTrackInfo } from "@xiezhi/rtsp/sdp.ts";
 import { TakeTime } from "../take-time.ts";
-import type { AccessUnit, SampleUnit } from "../unit.ts";
-import { AacDepacketizer, aacFormat } from "./aac.ts";
+import type { AccessUnit, FrameUnit, SampleUnit, SoundFormat } from "../unit.ts";
+import { AacDepacketizer, aacFormat, framesOf, isEvidenceSound } from "./aac.ts";
 import { BurstHold } from "./burst-hold.ts";
 import { H264Depacketizer, type UntimedUnit } from "./h264.ts";
 import { SampleDepacketizer, sampleReader, type UntimedSamples } from "./pcm.ts";
@@ -19,23 +19,24 @@ export interface ReceivedTrack {
 
 interface ReceiverOptions {
   tracks: readonly ReceivedTrack[];
-  /** Ready to be stored: H.264 and AAC. */
+  /** Ready to be stored: what `receives` calls passed. */
   onUnit(number: number, unit: AccessUnit): void;
-  /** To be encoded first: G.711 and L16. */
-  onSamples(number: number, unit: SampleUnit): void;
+  /** To be encoded first: what `receives` calls encoded. */
+  onSound(number: number, unit: SampleUnit | FrameUnit): void;
 }
 
-/**
- * Can this track be received, and must it be encoded? AAC is passed through as it is; one channel out of several can't be
- * taken from it without decoding.
- */
-export function receives(info: RtspTrackInfo, channel?: number): "passed" | "encoded" | "no" {
+/** Can this track be received, and must it be encoded? Pictures are stored as they come; so is sound that is AAC-LC mono 48 kHz. */
+export function receives(info: RtspTrackInfo, channel = 0): "passed" | "encoded" | "no" {
   if (info.encoding === "H264" && info.kind === "video") return "passed";
-  if (info.encoding === "MPEG4-GENERIC") {
-    const format = aacFormat(info);
-    return format && (channel === undefined || format.channels === 1) ? "passed" : "no";
-  }
-  return sampleReader(info) && (channel ?? 0) < info.channels ? "encoded" : "no";
+  const aac = soundFormat(info);
+  const channels = aac?.channels ?? (sampleReader(info) ? info.channels : 0);
+  if (channel >= channels) return "no";
+  return aac && isEvidenceSound(aac) ? "passed" : "encoded";
+}
+
+/** What a track's AAC is; undefined for all that is none. */
+export function soundFormat(info: RtspTrackInfo): SoundFormat | undefined {
+  return info.encoding === "MPEG4-GENERIC" ? aacFormat(info) : undefined;
 }
 
 interface Depacketizer {
@@ -119,19 +120,26 @@ export class Receiver {
   }
 
   private depacketizer(info: RtspTrackInfo, outputs: readonly ReceivedTrack[], line: () => Line): Depacketizer | undefined {
-    const { onUnit, onSamples } = this.options;
+    const { onUnit, onSound } = this.options;
     const emit = (unit: UntimedUnit) =>
       this.place(line(), unit, (time) => {
         for (const { number } of outputs) onUnit(number, { ...unit, ...time });
       });
     if (info.encoding === "H264") return new H264Depacketizer(parameterSets(info.fmtp), emit);
-    const aac = info.encoding === "MPEG4-GENERIC" ? aacFormat(info) : undefined;
-    if (aac) return new AacDepacketizer(info, aac, emit);
+    const aac = soundFormat(info);
+    const emitFrames = (unit: UntimedUnit) => {
+      const { sourceTicks, arrivedUs, lostPackets } = unit;
+      const frames = framesOf(unit);
+      this.place(line(), unit, (time) => {
+        for (const { number } of outputs) onSound(number, { sourceTicks, arrivedUs, lostPackets, frames, ...time });
+      });
+    };
+    if (aac) return new AacDepacketizer(info, aac, isEvidenceSound(aac) ? emit : emitFrames);
     const read = sampleReader(info);
     if (!read) return undefined;
     const emitSamples = (units: UntimedSamples[]) =>
       this.place(line(), units[0] as UntimedSamples, (time) => {
-        for (const [index, { number }] of outputs.entries()) onSamples(number, { ...(units[index] as UntimedSamples), ...time });
+        for (const [index, { number }] of outputs.entries()) onSound(number, { ...(units[index] as UntimedSamples), ...time });
       });
     return new SampleDepacketizer({ read, channels: info.channels, picks: outputs.map(({ channel }) => channel), emit: emitSamples });
   }

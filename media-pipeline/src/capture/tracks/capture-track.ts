@@ -1,7 +1,7 @@
 import type { Clock } from "@xiezhi/base/clock.ts";
 import type { SoundEncoding, SoundMeter } from "../../codec/codec.client.ts";
 import { levelsOf } from "../rtp/pcm.ts";
-import type { AccessUnit, SampleUnit } from "../unit.ts";
+import type { AccessUnit, FrameUnit, SampleUnit } from "../unit.ts";
 import type { SourceState, TrackReport } from "../wire.ts";
 import { type LiveSink, LiveView } from "./live-view.ts";
 import { type TakeTrackOptions, TrackRecorder } from "./track-recorder.ts";
@@ -23,7 +23,7 @@ export interface CaptureTrackOptions {
 export interface TrackInput {
   /** Sound that must be encoded first; absent for what is stored as it comes. */
   encoding?: SoundEncoding;
-  /** Opens the meter for sound that comes as AAC: it must be decoded to be measured. */
+  /** Opens the meter for sound that comes as AAC, encoded anew or not: it must be decoded to be measured. */
   openMeter?(): SoundMeter;
   lastReport(): { sourceTicks: number; utcUs: number } | undefined;
 }
@@ -92,9 +92,9 @@ export class CaptureTrack {
   }
 
   /** Sound that is to be encoded first. */
-  samples(unit: SampleUnit): void {
+  sound(unit: SampleUnit | FrameUnit): void {
     this.lostPackets += unit.lostPackets;
-    this.measure(unit);
+    if ("samples" in unit) this.measure(unit);
     if (this.pausedUs !== undefined || unit.timeUs < this.keptFromUs || !this.input?.encoding) return;
     this.input.encoding.push(unit);
     this.saidUntilUs = unit.timeUs;

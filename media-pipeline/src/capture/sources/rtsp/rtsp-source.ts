@@ -4,8 +4,9 @@ import { openRtsp, type RtspSession } from "@xiezhi/rtsp/client.ts";
 import { RtspError } from "@xiezhi/rtsp/conversation.ts";
 import type { RtspTrackInfo } from "@xiezhi/rtsp/sdp.ts";
 import type { CodecClient } from "../../../codec/codec.client.ts";
-import { type ReceivedTrack, Receiver, receives } from "../../rtp/receiver.ts";
+import { type ReceivedTrack, Receiver, receives, soundFormat } from "../../rtp/receiver.ts";
 import type { CaptureTrack } from "../../tracks/capture-track.ts";
+import type { AccessUnit } from "../../unit.ts";
 import type { SourceSpec, TrackSpec } from "../../wire.ts";
 import type { WorkerLog } from "../../worker-log.ts";
 
@@ -159,21 +160,22 @@ class Connection {
     const receiver = new Receiver({
       tracks,
       onUnit: (number, unit) => byNumber.get(number)?.unit(unit),
-      onSamples: (number, unit) => byNumber.get(number)?.samples(unit),
+      onSound: (number, unit) => byNumber.get(number)?.sound(unit),
     });
-    for (const { fed, info } of this.matched) this.connect(fed.track, info, receiver);
+    for (const { fed, info } of this.matched) this.connect(fed, info, receiver);
     return receiver;
   }
 
-  private connect(track: CaptureTrack, info: RtspTrackInfo, receiver: Receiver): void {
+  private connect({ track, channel }: FedTrack, info: RtspTrackInfo, receiver: Receiver): void {
     const { codec } = this.options;
     const lastReport = () => receiver.lastReport(info.index);
     if (info.kind === "video") return track.connected({ lastReport });
-    if (receives(info) === "encoded") {
-      const from = `${info.encoding}/${info.clockRate}${info.channels > 1 ? `/${info.channels}` : ""}`;
-      const encoding = codec.encode({ rate: info.clockRate, from, onUnit: (unit) => track.unit(unit) });
-      return track.connected({ lastReport, encoding });
-    }
-    track.connected({ lastReport, openMeter: () => codec.meter({ onLevels: (levels) => track.addLevels(levels, 1) }) });
+    const aac = soundFormat(info);
+    const openMeter = () => codec.meter({ onLevels: (levels) => track.addLevels(levels, 1) });
+    if (receives(info, channel) === "passed") return track.connected({ lastReport, openMeter });
+    const from = `${info.encoding}/${info.clockRate}${info.channels > 1 ? `/${info.channels}` : ""}`;
+    const onUnit = (unit: AccessUnit) => track.unit(unit);
+    if (aac) return track.connected({ lastReport, openMeter, encoding: codec.encodeAnew({ format: aac, channel, from, onUnit }) });
+    track.connected({ lastReport, encoding: codec.encode({ rate: info.clockRate, from, onUnit }) });
   }
 }
