@@ -1,10 +1,13 @@
+/** Whom we are compared with is not installed. */
+export const PEER_MISSING = "peer missing";
+
 /** What a bench says: one JSON line a figure. The runner adds whether the bar is met. */
 export interface Figure {
   /** Begins with the target's number, such as "P1 recorder CPU at 8 cameras". */
   name: string;
   ours: number;
-  /** The same of whom we are compared with in the same run; null: the bar is absolute, or the peer is not installed. */
-  peer: number | null;
+  /** The same of whom we are compared with in the same run; null: there is nobody, the bar is absolute. A missing peer meets no bar. */
+  peer: number | typeof PEER_MISSING | null;
   /** ours / peer; null without a peer. */
   ratio: number | null;
   unit: string;
@@ -21,6 +24,11 @@ export function compared(runs: readonly { ours: number; peer: number }[]): Pick<
   const peer = median(runs.map((run) => run.peer));
   const ratios = runs.map((run) => rounded(run.ours / run.peer));
   return { ours: rounded(ours), peer: rounded(peer), ratio: rounded(ours / peer), range: [Math.min(...ratios), Math.max(...ratios)] };
+}
+
+/** Without whom to compare with: the median. */
+export function alone(values: readonly number[], peer: typeof PEER_MISSING | null): Pick<Figure, "ours" | "peer" | "ratio" | "range"> {
+  return { ours: rounded(median(values)), peer, ratio: null, range: [rounded(Math.min(...values)), rounded(Math.max(...values))] };
 }
 
 export function print(figure: Figure): void {

@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Clock } from "@xiezhi/base/clock.ts";
 
 /** USER_HZ, which is 100 on every Linux that Debian makes. */
@@ -39,4 +41,14 @@ function busyAndAll(): { busy: number; all: number } {
   const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, ...rest] = line.split(/\s+/).slice(1).map(Number);
   const others = rest.reduce((sum, one) => sum + one, 0);
   return { busy: user + nice + system + others, all: user + nice + system + others + idle + wait };
+}
+
+/** A folder that is gone when `act` has ended. */
+export async function inFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "xb-"));
+  try {
+    return await act(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

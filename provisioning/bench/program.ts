@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { delimiter, join } from "node:path";
 
 /** Whoever is measured has the first core for itself, whoever makes its work has the second. */
 export const MEASURED_CORE = 0;
@@ -38,6 +40,11 @@ export function startPinned(core: number, command: string, words: readonly strin
   const pinned = availableParallelism() > core ? ["taskset", "-c", String(core), command] : [command];
   const [first = command, ...others] = pinned;
   return spawn(first, [...others, ...words], { stdio: ["ignore", 2, 2, ...(ipc ? (["ipc"] as const) : [])] });
+}
+
+/** Can a command be run? A bench whose peer can't says so. */
+export function isInstalled(command: string): boolean {
+  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, command)));
 }
 
 async function nextMessage<T>(child: ChildProcess): Promise<T> {

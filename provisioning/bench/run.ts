@@ -9,7 +9,7 @@ import { globSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { shareCompiledCode } from "../src/compiled.ts";
-import type { Figure } from "./figure.ts";
+import { type Figure, PEER_MISSING } from "./figure.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const words = process.argv.slice(2);
@@ -38,7 +38,7 @@ async function run(file: string): Promise<number> {
   for await (const line of createInterface({ input: child.stdout })) {
     const figure = JSON.parse(line) as Figure;
     const met = meets(figure);
-    if (met === isControl) failures++;
+    if (met === isControl || (isControl && figure.peer === PEER_MISSING)) failures++;
     process.stdout.write(`${JSON.stringify(met === undefined ? figure : { ...figure, met })}\n`);
   }
   const [code, signal] = (await ended) as [number | null, string | null];
@@ -50,6 +50,7 @@ async function run(file: string): Promise<number> {
 /** Undefined where there is no bar. A peer that is missing meets nothing. */
 function meets({ bar, ratio, ours, peer }: Figure): boolean | undefined {
   if (bar === undefined) return undefined;
+  if (peer === PEER_MISSING) return false;
   const value = peer === null ? ours : (ratio ?? Number.NaN);
   return "atMost" in bar ? value <= bar.atMost : value >= bar.atLeast;
 }

@@ -1,32 +1,19 @@
 /**
  * P1, P2, P3: what recording costs, beside one `ffmpeg -c copy` a camera. Both receive the same simulated cameras (a process
  * of their own on the second core) in turn, on the first core. Ours counts RTSP, depacketizing, chunks, writing, SHA-256, fdatasync
- * each second, ledger and checkpoints: capture workers and the agent's spool process. Options: --cameras N, --pairs N,
- * --seconds N, --long (5 pairs of 60 s), --control (1 ms more a chunk: must fail), --profile FOLDER.
+ * each second, ledger and checkpoints: capture workers and the agent's spool process. With --control each chunk costs 1 ms more.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { systemClock as clock } from "@xiezhi/base/clock.ts";
-import { compared, median, print, rounded } from "../figure.ts";
-import { cpuUs, diskBytes, foreignLoad, pssBytes } from "../machine.ts";
-import { LOAD_CORE, MEASURED_CORE, type Program, startPinned, startProgram } from "../program.ts";
+import { alone, compared, median, PEER_MISSING, print, rounded } from "../figure.ts";
+import { cpuUs, diskBytes, foreignLoad, inFolder, pssBytes } from "../machine.ts";
+import { cameras, control, pairsOr, secondsOr } from "../options.ts";
+import { isInstalled, LOAD_CORE, MEASURED_CORE, type Program, startPinned, startProgram } from "../program.ts";
 import type { RecorderBegun, RecorderEnded } from "./recorder.main.ts";
 
-const { values } = parseArgs({
-  options: {
-    cameras: { type: "string", default: "8" },
-    pairs: { type: "string" },
-    seconds: { type: "string" },
-    long: { type: "boolean", default: false },
-    control: { type: "boolean", default: false },
-  },
-});
-const cameras = Number(values.cameras);
-const pairs = Number(values.pairs ?? (values.long ? 5 : 2));
-const seconds = Number(values.seconds ?? (values.long ? 60 : 20));
+const pairs = pairsOr({ short: 2, long: 5 });
+const seconds = secondsOr({ short: 20, long: 60 });
 /** Before the window: ffmpeg looks at its input for some seconds, V8 makes what is hot fast. Hearings last hours. */
 const SETTLE_MS = 15_000;
 const CLIPS = join(process.env["XIEZHI_HOME"] ?? fileURLToPath(new URL("../../../var", import.meta.url)), "clips");
@@ -53,7 +40,7 @@ async function measure(pids: readonly number[], pssOf: readonly number[]): Promi
 }
 
 async function measureOurs(folder: string, urls: readonly string[]): Promise<Use & { agentPssBytes: number }> {
-  const preload = values.control ? main("slow-chunks.ts") : "";
+  const preload = control ? main("slow-chunks.ts") : "";
   const startedUs = clock.monoUs();
   const recorder = startProgram(MEASURED_CORE, [main("recorder.main.ts"), folder, preload, ...urls]);
   try {
@@ -93,38 +80,31 @@ async function measurePeer(folder: string, urls: readonly string[]): Promise<Use
   }
 }
 
-async function inFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), "xb-"));
-  try {
-    return await act(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
 async function run(sender: Program): Promise<void> {
   const urls = await sender.says<string[]>();
   const foreign = await foreignLoad(clock);
   const note = `${pairs} pairs of ${seconds} s; others used ${Math.round(foreign * 100)} % of the machine before it`;
   const ours: Awaited<ReturnType<typeof measureOurs>>[] = [];
   const peers: Use[] = [];
+  const hasPeer = isInstalled("ffmpeg");
   for (let pair = 0; pair < pairs; pair++) {
     ours.push(await inFolder((folder) => measureOurs(folder, urls)));
-    peers.push(await inFolder((folder) => measurePeer(folder, urls)));
+    if (hasPeer) peers.push(await inFolder((folder) => measurePeer(folder, urls)));
   }
-  const runs = (of: (use: Use) => number) => ours.map((use, at) => ({ ours: of(use), peer: of(peers[at] as Use) }));
-  const name = (what: string) => `${what} at ${cameras} cameras${values.control ? ", control: 1 ms more a chunk" : ""}`;
+  const against = (of: (use: Use) => number) =>
+    hasPeer ? compared(ours.map((use, at) => ({ ours: of(use), peer: of(peers[at] as Use) }))) : alone(ours.map(of), PEER_MISSING);
+  const name = (what: string) => `${what} at ${cameras} cameras${control ? ", control: 1 ms more a chunk" : ""}`;
   print({
     name: name("P1 recorder CPU"),
-    ...compared(runs((use) => use.cpuPart * 100)),
+    ...against((use) => use.cpuPart * 100),
     unit: "% of a core a camera",
     bar: { atMost: 1 },
     note,
   });
-  if (values.control) return;
+  if (control) return;
   print({
     name: name("P2 recorder memory"),
-    ...compared(runs((use) => use.pssBytes / 1e6)),
+    ...against((use) => use.pssBytes / 1e6),
     unit: "MB Pss in all",
     bar: { atMost: cameras < 16 ? 0.7 : 0.6 },
     note: `${note}; beside it the agent's spool process ${rounded(median(ours.map((use) => use.agentPssBytes / 1e6)))} MB`,
