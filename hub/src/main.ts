@@ -11,6 +11,7 @@ import { clientOf, openLink } from "@xiezhi/rpc/client.ts";
 import { startGrpcServer } from "@xiezhi/rpc/grpc.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { serveControl } from "./control.ts";
+import { alarms } from "./modules/alarms/alarms.module.ts";
 import { audits } from "./modules/audits/audits.module.ts";
 import { cases } from "./modules/cases/cases.module.ts";
 import { devices } from "./modules/devices/devices.module.ts";
@@ -42,14 +43,16 @@ const toIngest = openLink({ unixPath: places.ingestSocket }, { maxMessageBytes: 
 shutdown.add("link to ingest", () => toIngest.close());
 
 const stores = [places.storeUrl, places.backupUrl].map((url) => fileURLToPath(url));
+const ingest = clientOf(IngestService, toIngest);
 const modules = [
   sites,
   users,
   cases,
   hearings,
-  takes({ ingest: clientOf(IngestService, toIngest), stores, derivedFolder: places.derivedFolder }),
+  takes({ ingest, stores, derivedFolder: places.derivedFolder }),
   devices,
   rooms,
+  alarms({ ingest }),
   audits,
 ];
 const house = await buildHouse({ databaseUrl: places.databaseUrl.reveal(), clock, log, modules });

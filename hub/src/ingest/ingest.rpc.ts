@@ -1,5 +1,7 @@
 import type { Clock } from "@xiezhi/base/clock.ts";
 import type { Store, TakeProgress } from "@xiezhi/media/store/store.ts";
+import type { Standing } from "@xiezhi/media/store/trouble.ts";
+import { AlarmReason } from "@xiezhi/protos/gen/xiezhi/alarms/v1/alarms_pb.js";
 import { IngestService } from "@xiezhi/protos/gen/xiezhi/ingest/v1/ingest_pb.js";
 import { implement, type Implementation } from "@xiezhi/rpc/service.ts";
 
@@ -12,34 +14,22 @@ const CHUNK_BYTES = 512 << 10;
 export function ingestImplementation(store: Store, clock: Clock): Implementation {
   return implement(IngestService, {
     async *watchTakes(_request, { signal }) {
-      const changed = new Set<string>();
-      let news = false;
-      let wake = () => {};
-      const tell = () => {
-        news = true;
-        wake();
-      };
-      const stop = store.onChange((takeId) => {
-        if (takeId !== undefined) changed.add(takeId);
-        tell();
-      });
-      signal.addEventListener("abort", tell, { once: true });
-      try {
-        yield { takes: store.progress().map(progressMessage), ...trouble(store) };
-        for (;;) {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-            if (news) resolve();
-          });
-          await clock.sleep(TOGETHER_MS, signal);
-          news = false;
-          const takes = [...changed].map((takeId) => store.progressOf(takeId)).filter((progress) => progress !== undefined);
-          changed.clear();
-          yield { takes: takes.map(progressMessage), ...trouble(store) };
-        }
-      } finally {
-        stop();
+      const changed = new Set(store.progress().map(({ takeId }) => takeId));
+      const listen = (tell: () => void) =>
+        store.onChange((takeId) => {
+          if (takeId === undefined) return;
+          changed.add(takeId);
+          tell();
+        });
+      for await (const _ of moments(listen, clock, signal)) {
+        const takes = [...changed].map((takeId) => store.progressOf(takeId)).filter((progress) => progress !== undefined);
+        changed.clear();
+        yield { takes: takes.map(progressMessage) };
       }
+    },
+    async *watchAlarms(_request, { signal }) {
+      const listen = (tell: () => void) => store.onChange((takeId) => takeId === undefined && tell());
+      for await (const _ of moments(listen, clock, signal)) yield { alarms: store.alarms.map(alarmMessage) };
     },
     async *readEntries({ takeId, from }) {
       let first = Number(from);
@@ -59,9 +49,33 @@ export function ingestImplementation(store: Store, clock: Clock): Implementation
   });
 }
 
-function trouble(store: Store): { storeTrouble: string; storeTroubleSinceMs: bigint } {
-  const { why, sinceMs } = store.troubleState;
-  return { storeTrouble: why, storeTroubleSinceMs: BigInt(sinceMs) };
+/** Yields at once, then after changes; those of one moment count as one. Throws when the signal says so. */
+async function* moments(listen: (tell: () => void) => () => void, clock: Clock, signal: AbortSignal): AsyncGenerator<void> {
+  let news = false;
+  let wake = () => {};
+  const tell = () => {
+    news = true;
+    wake();
+  };
+  const stop = listen(tell);
+  signal.addEventListener("abort", tell, { once: true });
+  try {
+    for (;;) {
+      news = false;
+      yield;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        if (news) resolve();
+      });
+      await clock.sleep(TOGETHER_MS, signal);
+    }
+  } finally {
+    stop();
+  }
+}
+
+function alarmMessage({ alarm, subject, why, sinceMs }: Standing) {
+  return { reason: AlarmReason[alarm], subject, why, sinceMs: BigInt(sinceMs) };
 }
 
 function progressMessage(progress: TakeProgress) {

@@ -44,6 +44,10 @@ export function startIngest(): FakeIngest {
       queues.delete(hear);
       throw new Error("killed");
     },
+    async *watchAlarms() {
+      // None: alarms are tested with the real store.
+      yield { alarms: [] };
+    },
     async *readEntries({ takeId, from }) {
       const take = takes.get(takeId);
       reads.push({ takeId, from: Number(from) });

@@ -15,6 +15,10 @@ import { storedTakeFilesIn } from "../take-files.ts";
 import { Store } from "./store.ts";
 import type { StoredTake } from "./stored-take.ts";
 
+function told(store: Store): string[][] {
+  return store.alarms.map(({ alarm, subject }) => [alarm, subject]);
+}
+
 const room = { siteId: "court-1", roomId: "courtroom-1" };
 const wanted: SimulatedTake = {
   tracks: [
@@ -223,14 +227,14 @@ test("torn tails of a crash are cut; a ledger that was changed on disk is report
   store = await openStore(t, folder);
   const back = await store.take(it.takeId, room, it.verifierKey);
   assert.equal(back.ledger.size, it.entries.length);
-  assert.equal(store.troubleState.why, "");
+  assert.deepEqual(store.alarms, []);
   await store.close();
 
   const bytes = await readFile(join(take.folder, "ledger"));
   bytes[it.entries[8]!.offset + 8]! ^= 1;
   await writeFile(join(take.folder, "ledger"), bytes);
   store = await openStore(t, folder);
-  assert.match(store.troubleState.why, new RegExp(it.takeId));
+  assert.deepEqual(told(store), [["TAKE_DAMAGED", it.takeId]]);
   assert.deepEqual(store.progress(), []);
 });
 
@@ -250,7 +254,10 @@ test("a full disk refuses, says so, and goes on by itself when there is room", a
   for (const { index, header, data } of it.pieces)
     await assert.rejects(store.place(take, index, header, data), { reason: "STORE_TROUBLE" });
   assert.equal(changes, 1, "told once, at once");
-  assert.match(store.troubleState.why, /ENOSPC/);
+  assert.deepEqual(
+    store.alarms.map(({ alarm, why }) => [alarm, why]),
+    [["STORE_TROUBLE", "ENOSPC"]],
+  );
   await rm(filler);
   await until(() =>
     store.place(take, it.pieces[0]!.index, it.pieces[0]!.header, it.pieces[0]!.data).then(
@@ -259,7 +266,7 @@ test("a full disk refuses, says so, and goes on by itself when there is room", a
     ),
   );
   for (const { index, header, data } of it.pieces) await store.place(take, index, header, data);
-  assert.equal(store.troubleState.why, "");
+  assert.deepEqual(store.alarms, []);
   await until(isComplete(folder, it.takeId));
 });
 
@@ -274,10 +281,10 @@ test("a backup that is away is reported, and filled when it is back", async (t) 
   for (const { index, header, data } of it.pieces) await store.place(take, index, header, data);
   await until(() => (store.progressOf(it.takeId)?.segmentsFinished ?? 0) === 6);
   assert.equal(store.progressOf(it.takeId)?.segmentsTwice, 0);
-  assert.match(store.troubleState.why, /backup/);
+  assert.deepEqual(told(store), [["STORE_TROUBLE", "backup"]]);
   await rm(join(folder, "backup"));
   await until(isComplete(folder, it.takeId));
-  assert.equal(store.troubleState.why, "");
+  assert.deepEqual(store.alarms, []);
   await sameAsSpool(it, folder);
 });
 

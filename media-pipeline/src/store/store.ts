@@ -13,7 +13,7 @@ import { completeFile, Publisher, writeComplete } from "./publisher.ts";
 import { storeErrors } from "./store.errors.ts";
 import { StoredTake } from "./stored-take.ts";
 import { SyncRounds } from "./sync-rounds.ts";
-import { Trouble, whyOf } from "./trouble.ts";
+import { type Standing, Trouble, whyOf } from "./trouble.ts";
 import { TwoStores } from "./two-stores.ts";
 
 interface StoreOptions {
@@ -88,8 +88,8 @@ export class Store {
       try {
         await store.recover(takeId);
       } catch (error) {
-        store.trouble.set(`take ${takeId}`, whyOf(error));
-        options.log.error({ takeId, err: error, alarm: "TAKE_DAMAGED" }, "a take can't be gone on with");
+        store.trouble.set(takeId, whyOf(error), "TAKE_DAMAGED");
+        options.log.error({ takeId, err: error }, "a take can't be gone on with");
       }
     }
     await store.checkSpace();
@@ -134,9 +134,9 @@ export class Store {
     return take ? progressOf(take) : this.complete.get(takeId);
   }
 
-  /** What can't be written now, and since when (UTC ms); empty: nothing. */
-  get troubleState(): { why: string; sinceMs: number } {
-    return this.trouble.state;
+  /** What is wrong now, until it works again. */
+  get alarms(): Standing[] {
+    return this.trouble.standing;
   }
 
   /** Synced entries of a take from that index on. Throws STORE_UNKNOWN_TAKE. */

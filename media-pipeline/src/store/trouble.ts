@@ -1,12 +1,23 @@
 import type { Clock } from "@xiezhi/base/clock.ts";
 import type { Log } from "@xiezhi/base/log.ts";
 
-/** What the store can't do now, by cause; each cause clears itself when it works again. */
+type AlarmReason = "STORE_TROUBLE" | "TAKE_DAMAGED";
+
+/** An alarm of the store that stands now. */
+export interface Standing {
+  alarm: AlarmReason;
+  /** The store's part that can't be written, or the damaged take's id. */
+  subject: string;
+  why: string;
+  /** UTC ms. */
+  sinceMs: number;
+}
+
+/** What the store can't do now, by subject; each clears itself when it works again. */
 export class Trouble {
-  private readonly causes = new Map<string, string>();
+  private readonly subjects = new Map<string, Standing>();
   private readonly clock: Clock;
   private readonly log: Log;
-  private since = 0;
   onChange: () => void = () => {};
 
   constructor(clock: Clock, log: Log) {
@@ -14,28 +25,26 @@ export class Trouble {
     this.log = log;
   }
 
-  set(cause: string, why: string): void {
-    if (this.causes.get(cause) === why) return;
-    if (this.causes.size === 0) this.since = this.clock.nowMs();
-    this.causes.set(cause, why);
-    this.log.error({ alarm: "STORE_TROUBLE", cause, why }, "the store is in trouble");
+  set(subject: string, why: string, alarm: AlarmReason = "STORE_TROUBLE"): void {
+    const known = this.subjects.get(subject);
+    if (known?.why === why) return;
+    this.subjects.set(subject, { alarm, subject, why, sinceMs: known?.sinceMs ?? this.clock.nowMs() });
+    this.log.error({ alarm, subject, why }, "the store is in trouble");
     this.onChange();
   }
 
-  clear(cause: string): void {
-    if (!this.causes.delete(cause)) return;
-    this.log.info({ cause }, "the store works again");
+  clear(subject: string): void {
+    if (!this.subjects.delete(subject)) return;
+    this.log.info({ subject }, "the store works again");
     this.onChange();
   }
 
-  has(cause: string): string | undefined {
-    return this.causes.get(cause);
+  has(subject: string): string | undefined {
+    return this.subjects.get(subject)?.why;
   }
 
-  /** Empty `why`: none. Since when, UTC ms. */
-  get state(): { why: string; sinceMs: number } {
-    if (this.causes.size === 0) return { why: "", sinceMs: 0 };
-    return { why: [...this.causes].map(([cause, why]) => `${cause}: ${why}`).join("; "), sinceMs: this.since };
+  get standing(): Standing[] {
+    return [...this.subjects.values()];
   }
 }
 

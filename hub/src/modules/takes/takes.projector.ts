@@ -50,7 +50,6 @@ export class Projector {
   /** Who pressed the button of a take that still runs. */
   private readonly running = new Map<string, string>();
   private following: Promise<void> | undefined;
-  private trouble = "";
 
   constructor(platform: Platform, store: TakesStore, hearings: HearingsService, ingest: Client<typeof IngestService>) {
     this.platform = platform;
@@ -95,13 +94,7 @@ export class Projector {
     }
   }
 
-  private heard({ takes, storeTrouble, storeTroubleSinceMs }: WatchTakesResponse): void {
-    if (storeTrouble !== this.trouble) {
-      this.trouble = storeTrouble;
-      const sinceMs = Number(storeTroubleSinceMs);
-      if (storeTrouble === "") this.platform.log.info("the store takes everything again");
-      else this.platform.log.error({ storeTrouble, sinceMs, alarm: "STORE_TROUBLE" }, "the store does not take all");
-    }
+  private heard({ takes }: WatchTakesResponse): void {
     for (const take of takes) {
       this.progress.set(take.takeId, { ...take, provenAtMs: this.platform.clock.nowMs() });
       this.catchUp(take.takeId);

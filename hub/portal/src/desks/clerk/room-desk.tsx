@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } fro
 import { Link } from "react-router";
 import { newId, socket } from "../../client.ts";
 import { pageClock } from "../../clock.ts";
+import { AlarmsStrip } from "../../pages/alarms/alarms.strip.tsx";
 import { useRoomNames } from "../../pages/rooms/rooms.parts.tsx";
 import { mayCall, useUser } from "../../session.tsx";
 import { useCommand } from "../../ui/command.ts";
@@ -48,6 +49,7 @@ export function RoomDesk({ roomId, chooser }: { roomId: string; chooser: ReactNo
       <div className="desk-main">
         <h1 className="unseen">{roomName(roomId)}</h1>
         <Banner desk={desk} heardAgoMs={heardAgoMs} />
+        <AlarmsStrip roomId={roomId} />
         <Starting state={starting} nameOf={nameOf} repeat={() => start.repeat()} forget={() => start.forget()} />
         {desk && <Pictures desk={desk} />}
       </div>

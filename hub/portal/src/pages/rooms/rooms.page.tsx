@@ -13,6 +13,7 @@ import { enumText, useLanguage, useTexts } from "../../ui/language.ts";
 import { Shown } from "../../ui/shown.tsx";
 import { useAge, useInstant } from "../../ui/times.ts";
 import { Title } from "../../ui/title.tsx";
+import { AlarmsStrip } from "../alarms/alarms.strip.tsx";
 import "./rooms.css";
 import { useRoomNames } from "./rooms.parts.tsx";
 import { texts } from "./rooms.texts.ts";
@@ -26,6 +27,7 @@ export default function RoomsPage() {
   return (
     <div className="page">
       <Title>{t.title}</Title>
+      <AlarmsStrip />
       <Shown of={seen} isEmpty={(it) => it.devices.length + it.links.length === 0} empty={t.none}>
         {(it) =>
           roomIds(it).map((id) => (

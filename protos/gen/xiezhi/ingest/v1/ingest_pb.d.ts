@@ -6,6 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Alarm } from "../../alarms/v1/alarms_pb.js";
 
 /**
  * Describes the file xiezhi/ingest/v1/ingest.proto.
@@ -32,18 +33,6 @@ export declare type WatchTakesResponse = Message<"xiezhi.ingest.v1.WatchTakesRes
    * @generated from field: repeated xiezhi.ingest.v1.TakeProgress takes = 1;
    */
   takes: TakeProgress[];
-
-  /**
-   * The hub's store can't be written now, since when (UTC ms) and why; empty: it can.
-   *
-   * @generated from field: string store_trouble = 2;
-   */
-  storeTrouble: string;
-
-  /**
-   * @generated from field: int64 store_trouble_since_ms = 3;
-   */
-  storeTroubleSinceMs: bigint;
 };
 
 /**
@@ -51,6 +40,34 @@ export declare type WatchTakesResponse = Message<"xiezhi.ingest.v1.WatchTakesRes
  * Use `create(WatchTakesResponseSchema)` to create a new message.
  */
 export declare const WatchTakesResponseSchema: GenMessage<WatchTakesResponse>;
+
+/**
+ * @generated from message xiezhi.ingest.v1.WatchAlarmsRequest
+ */
+export declare type WatchAlarmsRequest = Message<"xiezhi.ingest.v1.WatchAlarmsRequest"> & {
+};
+
+/**
+ * Describes the message xiezhi.ingest.v1.WatchAlarmsRequest.
+ * Use `create(WatchAlarmsRequestSchema)` to create a new message.
+ */
+export declare const WatchAlarmsRequestSchema: GenMessage<WatchAlarmsRequest>;
+
+/**
+ * @generated from message xiezhi.ingest.v1.WatchAlarmsResponse
+ */
+export declare type WatchAlarmsResponse = Message<"xiezhi.ingest.v1.WatchAlarmsResponse"> & {
+  /**
+   * @generated from field: repeated xiezhi.alarms.v1.Alarm alarms = 1;
+   */
+  alarms: Alarm[];
+};
+
+/**
+ * Describes the message xiezhi.ingest.v1.WatchAlarmsResponse.
+ * Use `create(WatchAlarmsResponseSchema)` to create a new message.
+ */
+export declare const WatchAlarmsResponseSchema: GenMessage<WatchAlarmsResponse>;
 
 /**
  * @generated from message xiezhi.ingest.v1.TakeProgress
@@ -189,6 +206,16 @@ export declare const IngestService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReadEntriesRequestSchema;
     output: typeof ReadEntriesResponseSchema;
+  },
+  /**
+   * What is wrong with files and ledgers: all that stands first, then all that stands after each change.
+   *
+   * @generated from rpc xiezhi.ingest.v1.IngestService.WatchAlarms
+   */
+  watchAlarms: {
+    methodKind: "server_streaming";
+    input: typeof WatchAlarmsRequestSchema;
+    output: typeof WatchAlarmsResponseSchema;
   },
 }>;
 

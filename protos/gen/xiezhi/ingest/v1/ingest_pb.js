@@ -5,13 +5,14 @@
 // Between the hub's ingest process and its main, on a local socket. Ingest owns files and ledgers, main the database.
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_xiezhi_alarms_v1_alarms } from "../../alarms/v1/alarms_pb.js";
 import { file_xiezhi_rights_v1_rights } from "../../rights/v1/rights_pb.js";
 
 /**
  * Describes the file xiezhi/ingest/v1/ingest.proto.
  */
 export const file_xiezhi_ingest_v1_ingest = /*@__PURE__*/
-  fileDesc("Ch14aWV6aGkvaW5nZXN0L3YxL2luZ2VzdC5wcm90bxIQeGllemhpLmluZ2VzdC52MSITChFXYXRjaFRha2VzUmVxdWVzdCJ6ChJXYXRjaFRha2VzUmVzcG9uc2USLQoFdGFrZXMYASADKAsyHi54aWV6aGkuaW5nZXN0LnYxLlRha2VQcm9ncmVzcxIVCg1zdG9yZV90cm91YmxlGAIgASgJEh4KFnN0b3JlX3Ryb3VibGVfc2luY2VfbXMYAyABKAMi+gEKDFRha2VQcm9ncmVzcxIPCgd0YWtlX2lkGAEgASgJEg8KB3NpdGVfaWQYAiABKAkSDwoHcm9vbV9pZBgDIAEoCRITCgtsZWRnZXJfc2l6ZRgEIAEoBBIVCg1wYXJjZWxzX2tub3duGAUgASgEEhQKDHBhcmNlbHNfaGVsZBgGIAEoBBIUCgxwYXJjZWxzX2xvc3QYByABKAQSGQoRc2VnbWVudHNfZmluaXNoZWQYCCABKAQSFgoOc2VnbWVudHNfdHdpY2UYCSABKAQSFwoPaGVsZF90aHJvdWdoX3VzGAogASgDEhMKC2hlYXJkX2F0X21zGAsgASgDIjMKElJlYWRFbnRyaWVzUmVxdWVzdBIPCgd0YWtlX2lkGAEgASgJEgwKBGZyb20YAiABKAQiNQoTUmVhZEVudHJpZXNSZXNwb25zZRINCgVmaXJzdBgBIAEoBBIPCgdlbnRyaWVzGAIgAygMMtwBCg1Jbmdlc3RTZXJ2aWNlEmMKCldhdGNoVGFrZXMSIy54aWV6aGkuaW5nZXN0LnYxLldhdGNoVGFrZXNSZXF1ZXN0GiQueGllemhpLmluZ2VzdC52MS5XYXRjaFRha2VzUmVzcG9uc2UiCIq1GAQIATABMAESZgoLUmVhZEVudHJpZXMSJC54aWV6aGkuaW5nZXN0LnYxLlJlYWRFbnRyaWVzUmVxdWVzdBolLnhpZXpoaS5pbmdlc3QudjEuUmVhZEVudHJpZXNSZXNwb25zZSIIirUYBAgBMAEwAWIGcHJvdG8z", [file_xiezhi_rights_v1_rights]);
+  fileDesc("Ch14aWV6aGkvaW5nZXN0L3YxL2luZ2VzdC5wcm90bxIQeGllemhpLmluZ2VzdC52MSITChFXYXRjaFRha2VzUmVxdWVzdCJDChJXYXRjaFRha2VzUmVzcG9uc2USLQoFdGFrZXMYASADKAsyHi54aWV6aGkuaW5nZXN0LnYxLlRha2VQcm9ncmVzcyIUChJXYXRjaEFsYXJtc1JlcXVlc3QiPgoTV2F0Y2hBbGFybXNSZXNwb25zZRInCgZhbGFybXMYASADKAsyFy54aWV6aGkuYWxhcm1zLnYxLkFsYXJtIvoBCgxUYWtlUHJvZ3Jlc3MSDwoHdGFrZV9pZBgBIAEoCRIPCgdzaXRlX2lkGAIgASgJEg8KB3Jvb21faWQYAyABKAkSEwoLbGVkZ2VyX3NpemUYBCABKAQSFQoNcGFyY2Vsc19rbm93bhgFIAEoBBIUCgxwYXJjZWxzX2hlbGQYBiABKAQSFAoMcGFyY2Vsc19sb3N0GAcgASgEEhkKEXNlZ21lbnRzX2ZpbmlzaGVkGAggASgEEhYKDnNlZ21lbnRzX3R3aWNlGAkgASgEEhcKD2hlbGRfdGhyb3VnaF91cxgKIAEoAxITCgtoZWFyZF9hdF9tcxgLIAEoAyIzChJSZWFkRW50cmllc1JlcXVlc3QSDwoHdGFrZV9pZBgBIAEoCRIMCgRmcm9tGAIgASgEIjUKE1JlYWRFbnRyaWVzUmVzcG9uc2USDQoFZmlyc3QYASABKAQSDwoHZW50cmllcxgCIAMoDDLEAgoNSW5nZXN0U2VydmljZRJjCgpXYXRjaFRha2VzEiMueGllemhpLmluZ2VzdC52MS5XYXRjaFRha2VzUmVxdWVzdBokLnhpZXpoaS5pbmdlc3QudjEuV2F0Y2hUYWtlc1Jlc3BvbnNlIgiKtRgECAEwATABEmYKC1JlYWRFbnRyaWVzEiQueGllemhpLmluZ2VzdC52MS5SZWFkRW50cmllc1JlcXVlc3QaJS54aWV6aGkuaW5nZXN0LnYxLlJlYWRFbnRyaWVzUmVzcG9uc2UiCIq1GAQIATABMAESZgoLV2F0Y2hBbGFybXMSJC54aWV6aGkuaW5nZXN0LnYxLldhdGNoQWxhcm1zUmVxdWVzdBolLnhpZXpoaS5pbmdlc3QudjEuV2F0Y2hBbGFybXNSZXNwb25zZSIIirUYBAgCMAEwAWIGcHJvdG8z", [file_xiezhi_alarms_v1_alarms, file_xiezhi_rights_v1_rights]);
 
 /**
  * Describes the message xiezhi.ingest.v1.WatchTakesRequest.
@@ -28,25 +29,39 @@ export const WatchTakesResponseSchema = /*@__PURE__*/
   messageDesc(file_xiezhi_ingest_v1_ingest, 1);
 
 /**
+ * Describes the message xiezhi.ingest.v1.WatchAlarmsRequest.
+ * Use `create(WatchAlarmsRequestSchema)` to create a new message.
+ */
+export const WatchAlarmsRequestSchema = /*@__PURE__*/
+  messageDesc(file_xiezhi_ingest_v1_ingest, 2);
+
+/**
+ * Describes the message xiezhi.ingest.v1.WatchAlarmsResponse.
+ * Use `create(WatchAlarmsResponseSchema)` to create a new message.
+ */
+export const WatchAlarmsResponseSchema = /*@__PURE__*/
+  messageDesc(file_xiezhi_ingest_v1_ingest, 3);
+
+/**
  * Describes the message xiezhi.ingest.v1.TakeProgress.
  * Use `create(TakeProgressSchema)` to create a new message.
  */
 export const TakeProgressSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_ingest_v1_ingest, 2);
+  messageDesc(file_xiezhi_ingest_v1_ingest, 4);
 
 /**
  * Describes the message xiezhi.ingest.v1.ReadEntriesRequest.
  * Use `create(ReadEntriesRequestSchema)` to create a new message.
  */
 export const ReadEntriesRequestSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_ingest_v1_ingest, 3);
+  messageDesc(file_xiezhi_ingest_v1_ingest, 5);
 
 /**
  * Describes the message xiezhi.ingest.v1.ReadEntriesResponse.
  * Use `create(ReadEntriesResponseSchema)` to create a new message.
  */
 export const ReadEntriesResponseSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_ingest_v1_ingest, 4);
+  messageDesc(file_xiezhi_ingest_v1_ingest, 6);
 
 /**
  * @generated from service xiezhi.ingest.v1.IngestService
