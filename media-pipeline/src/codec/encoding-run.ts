@@ -108,9 +108,10 @@ export class EncodingRun implements StreamUser {
     this.heardUs = this.newestUs;
     const from = this.sampleAt(this.base);
     for (const { at, length, bytes } of this.pieces) {
-      // A whole number of granules, as the grid point is one.
       const skipped = Math.max(0, from - at);
-      if (skipped < length) this.options.link.send(this.stream, at + skipped - from, bytes.subarray(skipped * 2));
+      // What can't be parted begins later; the codec worker fills what is missing before it.
+      if (skipped < length && (skipped === 0 || this.options.input.granule === 1))
+        this.options.link.send(this.stream, at + skipped - from, bytes.subarray(skipped * 2));
     }
   }
 
@@ -209,21 +210,20 @@ export class EncodingRun implements StreamUser {
     return (frame * FRAME_TICKS * this.options.input.rate) / SOUND_TIMESCALE;
   }
 
-  /** The frame at which an encoder may begin so that it reaches the next wanted one warm: one that begins with a whole granule. */
+  /** The frame at which an encoder may begin so that it reaches the next wanted one warm: one that begins with a whole sample. */
   private gridPoint(): number {
     return Math.max(0, Math.floor((this.nextFrame - this.preroll) / this.every) * this.every);
   }
 
-  /** Each so many frames one begins with a whole granule of the source. */
+  /** Each so many frames one begins with a whole sample of the source. */
   private get every(): number {
-    const { rate, granule } = this.options.input;
-    return (SOUND_TIMESCALE * granule) / gcd(SOUND_TIMESCALE * granule, FRAME_TICKS * rate);
+    return SOUND_TIMESCALE / gcd(SOUND_TIMESCALE, FRAME_TICKS * this.options.input.rate);
   }
 
-  /** The first frame that a decoder gets is not whole either. */
+  /** AAC begins up to a granule late, and the first one that a decoder gets is not whole. */
   private get preroll(): number {
     const { granule } = this.options.input;
-    return PREROLL_FRAMES + (granule > 1 ? Math.ceil(granule / this.sampleAt(1)) : 0);
+    return PREROLL_FRAMES + (granule > 1 ? Math.ceil((2 * granule) / this.sampleAt(1)) : 0);
   }
 
   private giveUpHalf(): void {
