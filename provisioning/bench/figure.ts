@@ -31,6 +31,11 @@ export function alone(values: readonly number[], peer: typeof PEER_MISSING | nul
   return { ours: rounded(median(values)), peer, ratio: null, range: [rounded(Math.min(...values)), rounded(Math.max(...values))] };
 }
 
+/** Of something that must nearly always be so: what 95 of 100 are at most. */
+export function p95(values: readonly number[]): Pick<Figure, "ours" | "peer" | "ratio" | "range"> {
+  return { ...alone(values, null), ours: rounded(quantile(values, 0.95)) };
+}
+
 export function print(figure: Figure): void {
   process.stdout.write(`${JSON.stringify(figure)}\n`);
 }
