@@ -14,6 +14,8 @@ export interface ProcessSpec {
   restartMs?: number;
   /** Its own process group and no pipes: it outlives this process until it notices itself (capture workers). */
   outlives?: boolean;
+  /** Its own process group: Ctrl-C at this process's terminal does not reach it, so it ends when it is stopped and not before. */
+  ownGroup?: boolean;
   /** stdout and stderr are appended here; else they are this process's stderr. */
   logFile?: string;
   /** Time between SIGTERM and SIGKILL when stopped, milliseconds. */
@@ -81,7 +83,7 @@ export class Processes {
     const out = spec.logFile === undefined ? undefined : openSync(spec.logFile, "a", 0o600);
     const child = spawn(spec.command, [...spec.args], {
       env: { ...process.env, ...spec.env },
-      detached: spec.outlives ?? false,
+      detached: spec.outlives ?? spec.ownGroup ?? false,
       stdio: ["ignore", out ?? (spec.outlives ? "ignore" : 2), out ?? (spec.outlives ? "ignore" : 2)],
     });
     if (out !== undefined) closeSync(out);

@@ -24,10 +24,10 @@ export class Shutdown {
     return this.running;
   }
 
-  /** Ends the process in good order on SIGINT and SIGTERM. */
+  /** Ends the process in good order on SIGINT, SIGTERM and SIGHUP, however often they come: npm repeats a terminal's Ctrl-C. */
   onSignals(): void {
-    for (const signal of ["SIGINT", "SIGTERM"] as const)
-      process.once(signal, () => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+      process.on(signal, () => {
         this.log.info({ signal }, "stopping");
         void this.run().then(() => process.exit(0));
       });

@@ -17,7 +17,7 @@ export async function startDemo(): Promise<void> {
   const claim = await claimHome(home);
   shutdown.add("claim", () => void claim.close());
   process.stderr.write("starting the demo court …\n");
-  const court = await RunningCourt.start({ home, clips: join(home, "clips"), rooms: demoRooms, log });
+  const court = await RunningCourt.start({ home, clips: join(home, "clips"), rooms: demoRooms, log, ownGroups: true });
   shutdown.add("court", async () => {
     process.stderr.write("\nending every process of the demo …\n");
     await court.close();

@@ -28,6 +28,8 @@ export interface CourtOptions {
   /** Of the first room: a camera that is not there until `bringAbsentCamera`. */
   absentCamera?: string;
   portalPort?: number;
+  /** Ctrl-C at the terminal reaches only the caller, who then closes the court: rooms, hub and devices end in their order. */
+  ownGroups?: boolean;
 }
 
 /** A whole court on one machine: the hub, the rooms' agents and their simulated devices, each a process of its own. */
@@ -95,7 +97,7 @@ export class RunningCourt {
           if (name === "hub") reject(new Error(`the hub ended before it served: ${how}`));
         };
       });
-      const start = (spec: Pick<ProcessSpec, "name" | "args">) => processes.start(demoProcess(spec, home, run));
+      const start = (spec: Pick<ProcessSpec, "name" | "args">) => processes.start(demoProcess(spec, options, run));
       start({ name: "hub", args: [program("hub/src/main.ts"), join(hub, "hub.json")] });
       for (const [room, { devices, agent }] of files) {
         start({ name: `devices-${room}`, args: [program("provisioning/src/demo/devices.main.ts"), devices] });
@@ -132,7 +134,7 @@ export class RunningCourt {
   bringAbsentCamera(): void {
     if (this.absentPlan === undefined) return;
     const args = [program("provisioning/src/demo/devices.main.ts"), this.absentPlan];
-    this.processes.start(demoProcess({ name: "devices-absent", args }, this.options.home, this.run));
+    this.processes.start(demoProcess({ name: "devices-absent", args }, this.options, this.run));
     this.absentPlan = undefined;
   }
 
@@ -161,14 +163,15 @@ function program(path: string): string {
   return fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 }
 
-function demoProcess({ name, args }: Pick<ProcessSpec, "name" | "args">, home: string, run: string): ProcessSpec {
+function demoProcess({ name, args }: Pick<ProcessSpec, "name" | "args">, options: CourtOptions, run: string): ProcessSpec {
   return {
     name,
     command: process.execPath,
     args,
     env: { [RUN_VARIABLE]: run },
     restart: "always",
-    logFile: join(home, "logs", `${name}.log`),
+    logFile: join(options.home, "logs", `${name}.log`),
+    ownGroup: options.ownGroups ?? false,
     graceMs: GRACE_MS,
   };
 }

@@ -17,12 +17,13 @@ export interface ChildJob {
 export async function runChild(clock: Clock, { program, input, withinMs, signal }: ChildJob): Promise<unknown> {
   const child = spawn("nice", ["-n", "10", process.execPath, "--disable-warning=ExperimentalWarning", program], {
     stdio: ["pipe", "pipe", "pipe"],
+    detached: true, // its own process group: what it has started ends with it
   });
   let out = "";
   let said = "";
   child.stdout.setEncoding("utf8").on("data", (piece: string) => (out = (out + piece).slice(0, OUTPUT_MAX_CHARACTERS)));
   child.stderr.setEncoding("utf8").on("data", (piece: string) => (said = (said + piece).slice(-REASON_CHARACTERS)));
-  const kill = () => child.kill("SIGKILL");
+  const kill = () => killGroup(child.pid);
   const timer = clock.after(withinMs, kill);
   signal.addEventListener("abort", kill, { once: true });
   if (signal.aborted) kill();
@@ -37,5 +38,14 @@ export async function runChild(clock: Clock, { program, input, withinMs, signal 
   } finally {
     timer.cancel();
     signal.removeEventListener("abort", kill);
+  }
+}
+
+function killGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // nobody is left in it
   }
 }
