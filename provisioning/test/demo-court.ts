@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -13,9 +13,17 @@ import { RunningCourt } from "../src/demo/running-court.ts";
 /** What outlived the room, as it does an agent that was killed, ends by itself. */
 const ENDS_WITHIN_MS = 5_000;
 
-/** The demo's hub and these rooms in a home of their own, gone with a test that passes; no process may be left then. */
-export async function demoCourt(t: TestContext, rooms: readonly DemoRoom[]): Promise<{ court: RunningCourt; home: string }> {
+/**
+ * The demo's hub and these rooms in a home of their own, gone with a test that passes; no process may be left then. All that the
+ * hub keeps lies in `hubFolder`, where it is given.
+ */
+export async function demoCourt(
+  t: TestContext,
+  rooms: readonly DemoRoom[],
+  hubFolder?: string,
+): Promise<{ court: RunningCourt; home: string }> {
   const home = await mkdtemp(join(tmpdir(), "xz-"));
+  if (hubFolder !== undefined) await symlink(hubFolder, join(home, "hub"));
   const log = createLog("court", { file: join(home, "court.log") });
   const court = await RunningCourt.start({ home, clips: join(homeFolder(), "clips"), rooms, log });
   t.after(async () => {
