@@ -22,6 +22,7 @@ import type { Door } from "@xiezhi/rpc/service.ts";
 import { takeId, takesDouble } from "@xiezhi/rpc/takes.double.ts";
 import { startAgentPort } from "./agent-port.ts";
 import { ingestImplementation } from "./ingest.rpc.ts";
+import { Refusals } from "./refusals.ts";
 import { programsDoor } from "./rooms.door.ts";
 import { uplinkImplementation } from "./uplink.rpc.ts";
 
@@ -40,7 +41,12 @@ async function startPort(t: TestContext): Promise<Port> {
   const folders = { stateFolder: join(folder, "state"), storeFolder: join(folder, "store"), backupFolder: join(folder, "backup") };
   const store = await Store.open({ clock, log: silentLog, ...folders, reserveBytes: 1 });
   const door = programsDoor(silentLog);
-  const uplink = grpcOnConnections({ implementations: [uplinkImplementation(store, silentLog)], door, maxMessageBytes: 20 << 20 });
+  const refusals = new Refusals(clock, silentLog);
+  const uplink = grpcOnConnections({
+    implementations: [uplinkImplementation(store, refusals, silentLog)],
+    door,
+    maxMessageBytes: 20 << 20,
+  });
   const agents = await startAgentPort({ host: "127.0.0.1", port: 0, tls, callSocket: join(folder, "c"), uplink, log: silentLog });
   t.after(async () => {
     uplink.close();
@@ -169,7 +175,10 @@ test("main hears of takes as they are, then of each change, and reads entries fr
   const signer = simulatedSigner();
   const made = await makeTake(join(folder, "take"), { tracks: [{ id: "cam-judge", kind: "video" }], seconds: 8, signer });
   const leaves = [...readEntries(made.files.ledger)].map(({ bytes }) => bytes);
-  const ingest = clientOf(IngestService, memoryLink([ingestImplementation(store, clock)], programsDoor(silentLog), { local: true }));
+  const ingest = clientOf(
+    IngestService,
+    memoryLink([ingestImplementation(store, new Refusals(clock, silentLog), clock)], programsDoor(silentLog), { local: true }),
+  );
   const changes = ingest.watchTakes({})[Symbol.asyncIterator]();
   assert.deepEqual((await changes.next()).value?.takes, []);
   const take = await store.take(made.takeId, { siteId: "court-1", roomId: "courtroom-1" }, made.verifierKey);
@@ -191,7 +200,10 @@ test("main hears of takes as they are, then of each change, and reads entries fr
     },
     { reason: "STORE_UNKNOWN_TAKE" },
   );
-  const stranger = clientOf(IngestService, memoryLink([ingestImplementation(store, clock)], programsDoor(silentLog)));
+  const stranger = clientOf(
+    IngestService,
+    memoryLink([ingestImplementation(store, new Refusals(clock, silentLog), clock)], programsDoor(silentLog)),
+  );
   await assert.rejects(
     async () => {
       for await (const _ of stranger.watchTakes({}));

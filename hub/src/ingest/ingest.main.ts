@@ -11,6 +11,7 @@ import { grpcOnConnections, startGrpcServer } from "@xiezhi/rpc/grpc.ts";
 import { startAgentPort } from "./agent-port.ts";
 import { folderOf, IngestConfig } from "./ingest.config.ts";
 import { ingestImplementation } from "./ingest.rpc.ts";
+import { Refusals } from "./refusals.ts";
 import { programsDoor } from "./rooms.door.ts";
 import { takeOver } from "./takeover.ts";
 import { uplinkImplementation } from "./uplink.rpc.ts";
@@ -38,12 +39,21 @@ const store = await Store.open({
 });
 shutdown.add("store", () => store.close());
 
+const refusals = new Refusals(clock, log);
 const door = programsDoor(log);
-const toMain = await startGrpcServer({ implementations: [ingestImplementation(store, clock)], door, unixPath: config.ingestSocket });
+const toMain = await startGrpcServer({
+  implementations: [ingestImplementation(store, refusals, clock)],
+  door,
+  unixPath: config.ingestSocket,
+});
 shutdown.add("socket to main", () => toMain.close());
 
 const UPLINK_MESSAGE_MAX_BYTES = 20 << 20;
-const uplink = grpcOnConnections({ implementations: [uplinkImplementation(store, log)], door, maxMessageBytes: UPLINK_MESSAGE_MAX_BYTES });
+const uplink = grpcOnConnections({
+  implementations: [uplinkImplementation(store, refusals, log)],
+  door,
+  maxMessageBytes: UPLINK_MESSAGE_MAX_BYTES,
+});
 shutdown.add("uplink", () => uplink.close());
 
 const { host, port, callSocket } = config;

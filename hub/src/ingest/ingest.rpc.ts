@@ -3,6 +3,7 @@ import type { Store, TakeProgress } from "@xiezhi/media/store/store.ts";
 import type { Standing } from "@xiezhi/media/store/trouble.ts";
 import { AlarmReason } from "@xiezhi/protos/gen/xiezhi/alarms/v1/alarms_pb.js";
 import { IngestService } from "@xiezhi/protos/gen/xiezhi/ingest/v1/ingest_pb.js";
+import { type Refusal, type Refusals } from "./refusals.ts";
 import { implement, type Implementation } from "@xiezhi/rpc/service.ts";
 
 /** Changes of one moment are told together. */
@@ -11,7 +12,7 @@ const CHUNK_ENTRIES = 1000;
 const CHUNK_BYTES = 512 << 10;
 
 /** What main learns of takes: how far they are, and their entries in order. */
-export function ingestImplementation(store: Store, clock: Clock): Implementation {
+export function ingestImplementation(store: Store, refusals: Refusals, clock: Clock): Implementation {
   return implement(IngestService, {
     async *watchTakes(_request, { signal }) {
       const changed = new Set(store.progress().map(({ takeId }) => takeId));
@@ -28,8 +29,12 @@ export function ingestImplementation(store: Store, clock: Clock): Implementation
       }
     },
     async *watchAlarms(_request, { signal }) {
-      const listen = (tell: () => void) => store.onChange((takeId) => takeId === undefined && tell());
-      for await (const _ of moments(listen, clock, signal)) yield { alarms: store.alarms.map(alarmMessage) };
+      const listen = (tell: () => void) => {
+        const stops = [store.onChange((takeId) => takeId === undefined && tell()), refusals.onChange(tell)];
+        return () => stops.forEach((stop) => stop());
+      };
+      for await (const _ of moments(listen, clock, signal))
+        yield { alarms: [...store.alarms.map(alarmMessage), ...refusals.all.map(refusalMessage)] };
     },
     async *readEntries({ takeId, from }) {
       let first = Number(from);
@@ -76,6 +81,10 @@ async function* moments(listen: (tell: () => void) => () => void, clock: Clock, 
 
 function alarmMessage({ alarm, subject, why, sinceMs }: Standing) {
   return { reason: AlarmReason[alarm], subject, why, sinceMs: BigInt(sinceMs) };
+}
+
+function refusalMessage({ siteId, roomId, takeId, reason, sinceMs }: Refusal) {
+  return { reason: AlarmReason.LEDGER_REFUSED, subject: takeId, siteId, roomId, why: reason, sinceMs: BigInt(sinceMs) };
 }
 
 function progressMessage(progress: TakeProgress) {

@@ -15,6 +15,7 @@ import { rpcErrors } from "@xiezhi/rpc/rpc.errors.ts";
 import { type Caller, implement, type Implementation, type RpcContext } from "@xiezhi/rpc/service.ts";
 import { ingestErrors } from "./ingest.errors.ts";
 import { Outbox } from "./outbox.ts";
+import type { Refusals } from "./refusals.ts";
 
 type EntriesAnswer = MessageInitShape<typeof SendEntriesResponseSchema>;
 type ParcelsAnswer = MessageInitShape<typeof SendParcelsResponseSchema>;
@@ -30,7 +31,7 @@ const NOTE_MAX_BYTES = 4096;
 const PLACING_MAX = 64;
 
 /** What agents bring: entries in order, bytes in any order; both are answered when they are synced. */
-export function uplinkImplementation(store: Store, log: Log): Implementation {
+export function uplinkImplementation(store: Store, refusals: Refusals, log: Log): Implementation {
   // A parcel's stream does not carry the key: takes are known from the entries' stream of the same room.
   const keys = new Map<string, string>();
   const takeOf = async (takeId: string, room: RoomId): Promise<StoredTake> => {
@@ -61,20 +62,19 @@ export function uplinkImplementation(store: Store, log: Log): Implementation {
   async function* sendEntries(requests: AsyncIterable<SendEntriesRequest>, { caller }: RpcContext): AsyncGenerator<EntriesAnswer> {
     const room = roomOf(caller);
     const opened = new Set<string>();
-    for await (const request of requests)
+    for await (const request of requests) {
+      const takeId = request.what.value?.takeId ?? "";
+      const step = request.what.case ?? "";
       try {
-        yield await answerEntries(request, room, opened);
+        const answer = await answerEntries(request, room, opened);
+        refusals.accepted(room, takeId, step);
+        yield answer;
       } catch (error) {
-        throw alarmed(error, request.what.value?.takeId ?? "", room);
+        if (!isXiezhiError(error) || isTransient(error)) throw error;
+        refusals.refused(room, takeId, step, error);
+        throw named(error, takeId);
       }
-  }
-
-  /** The room learns which of its takes is refused: the others go on. */
-  function alarmed(error: unknown, takeId: string, room: RoomId): unknown {
-    if (!isXiezhiError(error) || isTransient(error)) return error;
-    log.error({ alarm: "LEDGER_REFUSED", takeId, ...room, reason: error.reason, details: error.details }, "a room's ledger is refused");
-    const { code, reason, zh, en, details } = error;
-    return new XiezhiError({ code, reason, zh, en, details: { ...details, takeId } });
+    }
   }
 
   async function* sendParcels(requests: AsyncIterable<SendParcelsRequest>, { caller, signal }: RpcContext): AsyncGenerator<ParcelsAnswer> {
@@ -121,6 +121,11 @@ export function uplinkImplementation(store: Store, log: Log): Implementation {
   }
 
   return implement(UplinkService, { sendEntries, sendParcels });
+}
+
+/** The room learns which of its takes is refused: the others go on. */
+function named({ code, reason, zh, en, details }: XiezhiError, takeId: string): XiezhiError {
+  return new XiezhiError({ code, reason, zh, en, details: { ...details, takeId } });
 }
 
 function roomOf(caller: Caller): RoomId {

@@ -122,6 +122,11 @@ export enum AlarmReason {
    * @generated from enum value: ALARM_REASON_TAKE_DAMAGED = 2;
    */
   TAKE_DAMAGED = 2,
+
+  /**
+   * @generated from enum value: ALARM_REASON_LEDGER_REFUSED = 3;
+   */
+  LEDGER_REFUSED = 3,
 }
 
 /**
