@@ -1,4 +1,4 @@
-import { create, type DescMethod, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescMessage, type DescMethod, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import { isXiezhiError, type XiezhiError } from "@xiezhi/protos/errors.ts";
 import { rpcErrors } from "./rpc.errors.ts";
@@ -96,12 +96,19 @@ async function enter({ method, door }: Route, request: Message | AsyncIterable<M
 }
 
 function valid(method: DescMethod, request: Message): Message {
-  const result = validator.validate(method.input, request);
-  if (result.kind === "valid") return request;
+  const refusal = invalidOf(method.input, request);
+  if (refusal) throw refusal;
+  return request;
+}
+
+/** The first rule of the contract that a message breaks, by its field; undefined where it keeps all of them. */
+export function invalidOf(schema: DescMessage, message: Message): XiezhiError | undefined {
+  const result = validator.validate(schema, message);
+  if (result.kind === "valid") return undefined;
   if (result.kind === "error") throw result.error;
   const [violation] = result.violations;
   const path = violation?.field.map((part) => ("name" in part ? part.name : "")).filter((name) => name !== "");
-  throw rpcErrors.invalidField(path?.join(".") || "request", violation?.message || violation?.ruleId || "not valid");
+  return rpcErrors.invalidField(path?.join(".") || "request", violation?.message || violation?.ruleId || "not valid");
 }
 
 async function* eachValid(method: DescMethod, requests: AsyncIterable<Message>): AsyncGenerator<Message, void> {

@@ -1,0 +1,127 @@
+import { Duplex } from "node:stream";
+import { createServer as createPlainServer, type AddressInfo, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { Log } from "@xiezhi/base/log.ts";
+import { Aedes, type Client } from "aedes";
+import { certificateOf } from "../tls.ts";
+import { FrameGuard } from "./frame-guard.ts";
+
+/** What somebody shows at the broker's door. `uris`: of a certificate that TLS has verified. */
+export interface MqttLogin {
+  clientId: string;
+  username: string | undefined;
+  password: string | undefined;
+  uris: readonly string[];
+  from: string;
+}
+
+/** Who may do what, decided by whoever runs the broker. All of it is asked for every packet: it must be cheap. */
+export interface MqttDoor<Who> {
+  /** Undefined: refused. Must look at `clientId` too: a second client of the same id takes the first one's place. */
+  admit(login: MqttLogin): Who | undefined | Promise<Who | undefined>;
+  /** Also asked of a will, when it is left and again when it is carried out. */
+  mayPublish(who: Who, topic: string, retain: boolean): boolean;
+  maySubscribe(who: Who, filter: string): boolean;
+  /** Somebody was kept from something; `what` is a topic, a filter or the reason of a break. */
+  refused(from: string, clientId: string, act: "connect" | "publish" | "subscribe" | "will" | "packet", what: string): void;
+}
+
+export interface BrokerOptions<Who> {
+  log: Log;
+  door: MqttDoor<Who>;
+  host: string;
+  port: number;
+  /** PEM. Mutual: a client without a certificate of `clientCa` gets no connection. Without it: for loopback only. */
+  tls?: { key: string; cert: string; clientCa: string };
+  /** Largest packet taken, bytes. */
+  packetBytes?: number;
+  /** How long a connection may wait with its CONNECT, milliseconds. */
+  connectWithinMs?: number;
+}
+
+export interface Broker {
+  port: number;
+  close(): Promise<void>;
+}
+
+const CONNECT_BYTES = 4_096;
+const PACKET_BYTES = 262_144;
+const CONNECT_WITHIN_MS = 5_000;
+/** MQTT 3.1.1 names no limit; ours have five levels, and third-party devices some more. */
+const TOPIC_LEVELS = 16;
+
+/** An MQTT 3.1.1 broker (aedes) without memory: retained messages live as long as its process. Every login, publish, will and filter passes the door. */
+export async function startBroker<Who>(options: BrokerOptions<Who>): Promise<Broker> {
+  const { log, door, tls, packetBytes = PACKET_BYTES } = options;
+  if (!tls && options.host !== "127.0.0.1") throw new Error(`${options.host}: a broker without TLS listens on 127.0.0.1 only`);
+  const known = new WeakMap<Client, Who>();
+  const seen = new WeakMap<Client, { from: string; uris: readonly string[] }>();
+  const fromOf = (client: Client) => seen.get(client)?.from ?? "";
+
+  const aedes = await Aedes.createBroker({
+    connectTimeout: options.connectWithinMs ?? CONNECT_WITHIN_MS,
+    maxTopicLevels: TOPIC_LEVELS,
+    preConnect(client, packet, done) {
+      const shown = seen.get(client) ?? { from: "", uris: [] };
+      const { clientId, username, password, will } = packet;
+      const login = { clientId, username, password: password?.toString(), uris: shown.uris, from: shown.from };
+      // The answer waits for `authenticate`: only from there is a client told that it is not admitted (CONNACK 5).
+      const decide = (who: Who | undefined) => {
+        if (who === undefined) door.refused(shown.from, clientId, "connect", username ?? "");
+        // At the door and not at the death: a will that may not be is refused while somebody is there to be told.
+        else if (will && !door.mayPublish(who, will.topic, will.retain ?? false)) door.refused(shown.from, clientId, "will", will.topic);
+        else known.set(client, who);
+        done(null, true);
+      };
+      Promise.resolve(door.admit(login)).then(decide, (error: unknown) => {
+        log.error({ err: error }, "nobody can be admitted");
+        decide(undefined);
+      });
+    },
+    authenticate: (client, _username, _password, done) => done(null, known.has(client)),
+    authorizePublish(client, { topic, retain }, done) {
+      const who = client ? known.get(client) : undefined;
+      if (who !== undefined && door.mayPublish(who, topic, retain)) return done(null);
+      if (client) door.refused(fromOf(client), client.id, "publish", topic);
+      done(new Error("not allowed"));
+    },
+    authorizeSubscribe(client, subscription, done) {
+      const who = known.get(client);
+      if (who !== undefined && door.maySubscribe(who, subscription.topic)) return done(null, subscription);
+      door.refused(fromOf(client), client.id, "subscribe", subscription.topic);
+      // SUBACK 0x80 (3.9.3): the client is told, and stays.
+      done(null, null);
+    },
+  });
+  for (const event of ["clientError", "connectionError"] as const)
+    aedes.on(event, (client: Client, error: Error) => {
+      door.refused(fromOf(client), client.id ?? "", "packet", error.message);
+      log.warn({ client: client.id, why: error.message }, "a connection is broken off");
+    });
+
+  const sockets = new Set<Socket>();
+  const take = (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    const guard = new FrameGuard({ connectBytes: CONNECT_BYTES, packetBytes });
+    // A broken socket or packet ends both halves; the client's own error handler tells of it.
+    socket.on("error", (error) => guard.destroy(error));
+    const client = aedes.handle(Duplex.from({ readable: socket.pipe(guard), writable: socket }));
+    const certificate = tls ? certificateOf((socket as TLSSocket).getPeerCertificate()) : undefined;
+    seen.set(client, { from: socket.remoteAddress ?? "", uris: certificate?.uris ?? [] });
+  };
+  const server = tls
+    ? createTlsServer({ key: tls.key, cert: tls.cert, ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }, take)
+    : createPlainServer(take);
+  server.on("tlsClientError", (error) => log.debug({ why: error.message }, "TLS failed"));
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(options.port, options.host, resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await new Promise<void>((resolve) => aedes.close(resolve));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
