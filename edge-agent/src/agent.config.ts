@@ -30,6 +30,12 @@ const SeatConfig = config({
   nameEn: field.text("English name"),
 });
 
+const MemberConfig = config({
+  name: plainName("Login; a device's id where it is one"),
+  kind: z.enum(["technician", "flow", "device"]).describe("What it may do: see everything and command, or speak in its own corner"),
+  password: field.secret("Shown as *** everywhere"),
+});
+
 /** One room's agent, read once from its file (mode 600: devices' passwords stand in it). */
 export const AgentConfig = config({
   siteId: plainName("The court or detention centre"),
@@ -49,6 +55,10 @@ export const AgentConfig = config({
     max: 65_535,
     default: 0,
   }),
+  mqtt: config({
+    port: field.int("The room's broker on loopback; 0: the port it had last, else a free one", { max: 65_535, default: 0 }),
+    members: z.array(MemberConfig).describe("Who may come to the room's broker beside the agent").default([]),
+  }).default({ port: 0, members: [] }),
   devices: z.array(DeviceConfig),
 });
 export type AgentConfig = ConfigOf<typeof AgentConfig>;

@@ -15,6 +15,9 @@ import { startGrpcServer } from "@xiezhi/rpc/grpc.ts";
 import { certificateDoor, dialledDoor } from "./access/doors.ts";
 import { AgentConfig } from "./agent.config.ts";
 import { bridge } from "./bridge/bridge.part.ts";
+import { RoomLink } from "./bridge/room-link.ts";
+import { RoomBroker } from "./broker/broker.part.ts";
+import { Commands } from "./devices/commands.ts";
 import { Devices } from "./devices/devices.part.ts";
 import { Memory } from "./memory/memory.part.ts";
 import { Recording } from "./recording/recording.part.ts";
@@ -47,6 +50,22 @@ await recording.open(roomTracks(config, devices));
 shutdown.add("recording", () => recording.close());
 devices.onChange(() => recording.setTracks(roomTracks(config, devices)));
 devices.start();
+
+const broker = new RoomBroker({ processes, stateFolder, siteId, roomId: room.id, mqtt: config.mqtt });
+await broker.start();
+const commands = new Commands({ clock, log, file: join(stateFolder, "memory", "commands.json"), devices });
+await commands.open();
+const roomLink = new RoomLink({
+  clock,
+  log: log.child({ part: "bridge" }),
+  siteId,
+  roomId: room.id,
+  devices,
+  commands,
+  broker: () => broker.address(),
+});
+roomLink.start();
+shutdown.add("link to the room's broker", () => roomLink.close());
 
 const tls = await tlsFor(config.tlsFolder);
 const key = await openRoomKey(join(stateFolder, "keys", "room.pem"), roomKeyName(siteId, room.id));

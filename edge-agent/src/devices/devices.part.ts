@@ -60,6 +60,12 @@ export class Devices {
     return source ? { source, reason: "" } : { reason: device?.reason || "the device has no such medium" };
   }
 
+  /** What a device can be told now; undefined where no such device stands here. `reason`: why it can't be told anything. */
+  obeying(deviceId: string): { open: OpenDevice | undefined; reason: string } | undefined {
+    const device = this.watched.find(({ config }) => config.id === deviceId);
+    return device && { open: device.open, reason: device.reason || "not asked yet" };
+  }
+
   /** Called whenever a state has changed. Returns the way to stop it. */
   onChange(listener: () => void): () => void {
     this.listeners.add(listener);
@@ -81,7 +87,7 @@ class Supervised {
   private readonly settings: unknown;
   private readonly log: Log;
   private state: DeviceState;
-  private open: OpenDevice | undefined;
+  open: OpenDevice | undefined;
 
   constructor(config: DeviceConfig, options: DevicesOptions, changed: () => void) {
     this.config = config;

@@ -43,7 +43,7 @@ export async function prepareRoom(
   home: string,
   room: DemoRoom,
   options: { ports: Ports; authority: Authority; hubPort: number; clips: string; absentCamera?: string },
-): Promise<{ devices: string; agent: string; absent: string | undefined }> {
+): Promise<{ devices: string; agent: string; absent: string | undefined; mqtt: { port: number; password: string } }> {
   const { ports, authority } = options;
   const stateFolder = join(home, "agents", room.id);
   const tlsFolder = join(stateFolder, "tls");
@@ -55,6 +55,8 @@ export async function prepareRoom(
     addresses.cameras.push({ port: await ports.of(`${room.id} ${clip} onvif`), rtspPort: await ports.of(`${room.id} ${clip} rtsp`) });
   for (const { id } of room.encoders) addresses.encoders.push(await ports.of(`${room.id} ${id} rtsp`));
   const login = await deviceLogin(join(home, "devices", `${room.id}.login.json`));
+  const { password } = await deviceLogin(join(home, "devices", `${room.id}.mqtt.json`));
+  const mqtt = { port: await ports.of(`${room.id} mqtt`), password };
   const agent = join(stateFolder, "agent.json");
   await writeDurably(
     agent,
@@ -66,6 +68,7 @@ export async function prepareRoom(
         tlsFolder,
         hub: { host: "localhost", port: options.hubPort },
         grpcPort: await ports.of(`${room.id} grpc`),
+        mqtt: { port: mqtt.port, members: [{ name: "technician", kind: "technician", password: mqtt.password }] },
         devices: [...cameraConfigs(room, addresses, login), ...encoderConfigs(room, addresses, login)],
       },
       null,
@@ -88,7 +91,7 @@ export async function prepareRoom(
   const absent = options.absentCamera === undefined ? undefined : join(home, "devices", `${room.id}-absent.json`);
   await writeDurably(devices, JSON.stringify(presentPlan));
   if (absent !== undefined) await writeDurably(absent, JSON.stringify(absentPlan));
-  return { devices, agent, absent };
+  return { devices, agent, absent, mqtt };
 }
 
 async function deviceLogin(file: string): Promise<{ username: string; password: string }> {

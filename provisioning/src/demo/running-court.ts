@@ -36,6 +36,8 @@ export interface CourtOptions {
 export class RunningCourt {
   readonly run = newId();
   readonly logins: Readonly<Record<string, string>>;
+  /** Each room's MQTT broker on loopback, and the password of its login `technician`. */
+  readonly brokers: ReadonlyMap<string, { port: number; password: string }>;
   readonly portalUrl: string;
   readonly stateFolders: { hub: string };
   private readonly processes: Processes;
@@ -51,6 +53,7 @@ export class RunningCourt {
     this.run = run;
     this.clock = systemClock;
     this.logins = ready.logins;
+    this.brokers = ready.brokers;
     this.portalUrl = `http://localhost:${ready.portalPort}`;
     this.grpcPort = ready.grpcPort;
     this.ca = ready.ca;
@@ -111,7 +114,14 @@ export class RunningCourt {
       processes.onExit = () => {};
       const logins = JSON.parse((await readIfThere(loginsFile)) ?? "{}") as Record<string, string>;
       const { ca } = await tlsFor(tlsFolder);
-      return new RunningCourt(options, processes, run, { ...served, logins, ca, absentPlan: files.get(rooms[0]?.id ?? "")?.absent });
+      const brokers = new Map([...files].map(([room, { mqtt }]) => [room, mqtt]));
+      return new RunningCourt(options, processes, run, {
+        ...served,
+        logins,
+        ca,
+        brokers,
+        absentPlan: files.get(rooms[0]?.id ?? "")?.absent,
+      });
     } catch (error) {
       await processes.stopAll();
       throw error;
@@ -156,6 +166,7 @@ interface Ready {
   grpcPort: number;
   logins: Record<string, string>;
   ca: string;
+  brokers: RunningCourt["brokers"];
   absentPlan: string | undefined;
 }
 

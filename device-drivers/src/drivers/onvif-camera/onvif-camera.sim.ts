@@ -26,8 +26,8 @@ export interface OnvifCameraSim {
   rtspPort: number;
   faults: OnvifFaults;
   main: LoopedStream;
-  /** Token of the preset the camera looks at. */
-  looksAt(): string;
+  /** Tokens of the presets it was turned to, oldest first. */
+  turnedTo: readonly string[];
   close(): Promise<void>;
 }
 
@@ -71,7 +71,7 @@ export async function startOnvifCameraSim(options: OnvifCameraSimOptions): Promi
     streams: (path) => ({ "/main": main, "/small": small })[path.split("?")[0] ?? ""],
   });
   const gate = new OnvifGate(login, clock, () => faults.clockOffsetMs);
-  const state = { preset: "1" };
+  const turnedTo: string[] = [];
   const server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()));
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -103,9 +103,7 @@ export async function startOnvifCameraSim(options: OnvifCameraSimOptions): Promi
         { token: "main", width: options.main.width ?? 0, height: options.main.height ?? 0 },
         ...(options.small ? [{ token: "small", width: options.small.width ?? 0, height: options.small.height ?? 0 }] : []),
       ],
-      recall: (token) => {
-        state.preset = token;
-      },
+      recall: (token) => turnedTo.push(token),
     });
     // Simple clients know no chunked answers, and header names only in this spelling.
     response.writeHead(answer.status, {
@@ -124,7 +122,7 @@ export async function startOnvifCameraSim(options: OnvifCameraSimOptions): Promi
     rtspPort: rtsp.port,
     faults: Object.assign(faults, { rtsp: rtsp.faults }),
     main,
-    looksAt: () => state.preset,
+    turnedTo,
     async close() {
       main.close();
       small?.close();

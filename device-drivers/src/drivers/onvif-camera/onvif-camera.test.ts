@@ -60,9 +60,9 @@ test("presets are listed and recalled; one that the camera does not have is refu
     ["1", "2", "3"],
   );
   await controls.presets?.recall("3");
-  assert.equal(sim.looksAt(), "3");
+  assert.equal(sim.turnedTo.at(-1), "3");
   await assert.rejects(controls.presets?.recall("</PresetToken><x>") ?? Promise.resolve());
-  assert.equal(sim.looksAt(), "3");
+  assert.equal(sim.turnedTo.at(-1), "3");
 });
 
 test("the stream is fetched from the configured host, whatever the camera names, and only from a permitted port", async (t) => {
@@ -140,7 +140,7 @@ test("libonvif reads it and moves it", async (t) => {
   asking.child.stdin?.end(`${login.password}\n`);
   const { stdout } = await asking;
   assert.equal(stdout.trim(), `main 320x180 rtsp://127.0.0.1:${sim.rtspPort}/main`);
-  assert.equal(sim.looksAt(), "2");
+  assert.equal(sim.turnedTo.at(-1), "2");
 });
 
 test("ffprobe reads its picture", async (t) => {

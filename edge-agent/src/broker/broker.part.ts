@@ -1,0 +1,46 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readIfThere, writeDurably } from "@xiezhi/base/files.ts";
+import type { Processes } from "@xiezhi/base/processes.ts";
+import { Secret } from "@xiezhi/base/secret.ts";
+import type { AgentConfig } from "../agent.config.ts";
+import type { RoomMember } from "./room-door.ts";
+
+const PROGRAM = fileURLToPath(new URL("broker.main.ts", import.meta.url));
+export const SUPERVISOR = "supervisor";
+
+export interface BrokerOptions {
+  processes: Processes;
+  stateFolder: string;
+  siteId: string;
+  roomId: string;
+  mqtt: AgentConfig["mqtt"];
+}
+
+/** The room's own MQTT broker, run as a process; the supervisor's password is made anew at each start of the agent. */
+export class RoomBroker {
+  private readonly password = new Secret(randomBytes(24).toString("base64url"));
+  private readonly options: BrokerOptions;
+  private readonly portFile: string;
+
+  constructor(options: BrokerOptions) {
+    this.options = options;
+    this.portFile = join(options.stateFolder, "broker", "port");
+  }
+
+  async start(): Promise<void> {
+    const { processes, stateFolder, siteId, roomId, mqtt } = this.options;
+    const file = join(stateFolder, "broker", "broker.json");
+    const members: RoomMember[] = [{ name: SUPERVISOR, kind: "supervisor", password: this.password }, ...mqtt.members];
+    const said = members.map((member) => ({ ...member, password: member.password.reveal() }));
+    await writeDurably(file, JSON.stringify({ siteId, roomId, port: mqtt.port, portFile: this.portFile, members: said }));
+    processes.start({ name: "broker", command: process.execPath, args: [PROGRAM, file], restart: "always" });
+  }
+
+  /** Where it listens, as it last said, and the supervisor's password; undefined before it has served. */
+  async address(): Promise<{ port: number; password: string } | undefined> {
+    const port = Number(await readIfThere(this.portFile));
+    return port > 0 ? { port, password: this.password.reveal() } : undefined;
+  }
+}
