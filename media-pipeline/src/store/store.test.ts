@@ -5,7 +5,7 @@ import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { systemClock } from "@xiezhi/base/clock.ts";
+import { type Clock, SimulatedClock, systemClock } from "@xiezhi/base/clock.ts";
 import { silentLog } from "@xiezhi/base/log.ts";
 import { splitNotes } from "@xiezhi/ledger/checkpoint.ts";
 import { encodeEntry, type StoredEntry } from "@xiezhi/ledger/entries.ts";
@@ -86,9 +86,9 @@ async function temporary(t: TestContext): Promise<string> {
   return folder;
 }
 
-async function openStore(t: TestContext, folder: string): Promise<Store> {
+async function openStore(t: TestContext, folder: string, clock: Clock = systemClock): Promise<Store> {
   const store = await Store.open({
-    clock: systemClock,
+    clock,
     log: silentLog,
     stateFolder: join(folder, "state"),
     storeFolder: join(folder, "store"),
@@ -238,12 +238,28 @@ test("torn tails of a crash are cut; a ledger that was changed on disk is report
   assert.deepEqual(store.progress(), []);
 });
 
-test("a full disk refuses, says so, and goes on by itself when there is room", async (t) => {
-  const it = await made(t, { tracks: [{ id: "cam-judge", kind: "video" }], seconds: 6 });
+/** Its state lies on a disk of 256 KiB. */
+async function onSmallDisk(t: TestContext): Promise<string> {
   const folder = await temporary(t);
   await mkdir(join(folder, "state"));
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", join(folder, "state")]);
   atEnd(t, () => execFileSync("umount", ["-l", join(folder, "state")]));
+  return folder;
+}
+
+test("a full disk is an alarm 5 s later at most, also when nobody writes", async (t) => {
+  const folder = await onSmallDisk(t);
+  const clock = new SimulatedClock();
+  const store = await openStore(t, folder, clock);
+  await assert.rejects(writeFile(join(folder, "state/filler"), Buffer.alloc(1 << 20)), { code: "ENOSPC" });
+  await clock.advanceMs(5_000);
+  await until(() => store.alarms.length > 0);
+  assert.deepEqual(told(store), [["STORE_TROUBLE", "space"]]);
+});
+
+test("a full disk refuses, says so, and goes on by itself when there is room", async (t) => {
+  const it = await made(t, { tracks: [{ id: "cam-judge", kind: "video" }], seconds: 6 });
+  const folder = await onSmallDisk(t);
   const store = await openStore(t, folder);
   let changes = 0;
   store.onChange((takeId) => (changes += takeId === undefined ? 1 : 0));

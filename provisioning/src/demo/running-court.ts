@@ -92,6 +92,8 @@ export class RunningCourt {
         agentPort: hubPort,
         bootstrapFile: join(hub, "bootstrap.json"),
         readyFile,
+        // Ingest outlives the hub and so has none of its outputs: without a file of its own its lines would be nowhere.
+        logFile: logOf(home, "hub"),
       };
       await writeDurably(join(hub, "hub.json"), JSON.stringify(hubConfig, null, 1));
       await ports.save();
@@ -107,9 +109,7 @@ export class RunningCourt {
         start({ name: `agent-${room}`, args: [program("edge-agent/src/main.ts"), agent] });
       }
       const served = await Promise.race([readyOf(readyFile), hubEnded]).catch(async (error: Error) => {
-        throw new Error(
-          `${error.message}; its log ends with:\n${(await readIfThere(join(home, "logs", "hub.log")))?.slice(-LOG_END_CHARACTERS)}`,
-        );
+        throw new Error(`${error.message}; its log ends with:\n${(await readIfThere(logOf(home, "hub")))?.slice(-LOG_END_CHARACTERS)}`);
       });
       processes.onExit = () => {};
       const logins = JSON.parse((await readIfThere(loginsFile)) ?? "{}") as Record<string, string>;
@@ -174,6 +174,10 @@ function program(path: string): string {
   return fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 }
 
+function logOf(home: string, name: string): string {
+  return join(home, "logs", `${name}.log`);
+}
+
 function demoProcess({ name, args }: Pick<ProcessSpec, "name" | "args">, options: CourtOptions, run: string): ProcessSpec {
   return {
     name,
@@ -181,7 +185,7 @@ function demoProcess({ name, args }: Pick<ProcessSpec, "name" | "args">, options
     args,
     env: { [RUN_VARIABLE]: run },
     restart: "always",
-    logFile: join(options.home, "logs", `${name}.log`),
+    logFile: logOf(options.home, name),
     ownGroup: options.ownGroups ?? false,
     graceMs: GRACE_MS,
   };
