@@ -22,6 +22,8 @@ const roomId = "courtroom-1";
 /** Set-up has been done, so this is patience, not a bar: `npm run bench` measures the start. */
 const UP_WITHIN_MS = 60_000;
 const WITHIN_MS = 30_000;
+/** Of a command that Ctrl-C has ended: it closed in good order, or the signal that npm repeats came when it was about to exit. */
+const INTERRUPTED = [0, 130];
 
 /** An empty home but for the demo's clips; gone with the test. */
 async function newHome(t: TestContext): Promise<string> {
@@ -103,7 +105,7 @@ async function whenRoomIsThere<T>(ask: () => Promise<T>): Promise<T> {
 const text = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
 
 test("Ctrl-C in mid-hearing ends every process; the next start has the same address and logins and loses nothing", {
-  timeout: 150_000,
+  timeout: 300_000,
 }, async (t) => {
   const home = await newHome(t);
   const first = npmStart(t, home);
@@ -115,7 +117,7 @@ test("Ctrl-C in mid-hearing ends every process; the next start has the same addr
   const before = await untilTake(clerk, takeId, "the hub has some of it", ({ copies }) => (copies?.parcelsHeld ?? 0n) > 0n);
 
   first.typeControlC();
-  assert.equal(await first.exitCode(), 0, first.screen);
+  assert.ok(INTERRUPTED.includes(await first.exitCode()), first.screen);
   assert.deepEqual(processesOfHome(home), []);
   assert.deepEqual(await complaints(home, "demo.log"), [], "each process ended when it was told to, after those that need it");
 
@@ -145,7 +147,7 @@ test("Ctrl-C in mid-hearing ends every process; the next start has the same addr
   assert.ok(verified.ok, JSON.stringify(verified.problems, null, 1));
 
   second.typeControlC();
-  assert.equal(await second.exitCode(), 0, second.screen);
+  assert.ok(INTERRUPTED.includes(await second.exitCode()), second.screen);
   assert.deepEqual(processesOfHome(home), []);
   assert.ok((await readdir(home)).includes("hub"));
 });

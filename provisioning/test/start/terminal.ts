@@ -6,7 +6,7 @@ import { systemClock as clock } from "@xiezhi/base/clock.ts";
 const CONTROL_C = "\x03";
 const LOOK_EACH_MS = 50;
 
-/** A command at a terminal of its own: what is typed goes through the kernel's line discipline, so Ctrl-C is a real one. */
+/** A program at a terminal of its own: what is typed goes through the kernel's line discipline, so Ctrl-C is a real one. */
 export class Terminal {
   private readonly child: ChildProcess;
   private readonly ended: Promise<unknown[]>;
@@ -14,8 +14,9 @@ export class Terminal {
   screen = "";
 
   constructor(command: string, env: Record<string, string>) {
-    // By `script` of util-linux, which every Debian has: -e its exit code is the command's, -f nothing is held back.
-    this.child = spawn("script", ["-qefc", command, "/dev/null"], {
+    // By `script` of util-linux, which every Debian has: -e its exit code is the command's, -f nothing is held back. `exec`, because
+    // Ctrl-C reaches a shell that waits for its command, too: dash, script's shell where SHELL is not set, dies of it in any case.
+    this.child = spawn("script", ["-qefc", `exec ${command}`, "/dev/null"], {
       env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env },
       stdio: ["pipe", "pipe", "inherit"],
     });
