@@ -45,8 +45,8 @@ after(async () => {
   if (home) await rm(home, { recursive: true, force: true });
 });
 
-/** Waits for what `look` finds; at most `withinMs`, then it says what was seen last. */
-async function until<T>(what: string, look: () => Promise<T>, enough: (seen: T) => boolean, withinMs = 15_000): Promise<T> {
+/** Waits for what `look` finds; when that takes longer than any slow machine needs, it says what was seen last. */
+async function until<T>(what: string, look: () => Promise<T>, enough: (seen: T) => boolean, withinMs = 60_000): Promise<T> {
   const deadlineUs = systemClock.monoUs() + withinMs * 1e3;
   for (;;) {
     const seen = await look();
@@ -138,13 +138,19 @@ test("two clerks press at once: one take, its steps appear, and both are at it w
   const other = await Person.at(browser, court.portalUrl);
   await other.logIn("clerk2", court.logins["clerk2"]!);
   await other.page.getByTestId("start-button").waitFor();
-  await Promise.all([page.getByTestId("start-button").click(), other.page.getByTestId("start-button").click()]);
+  const buttons = [page, other.page].map((it) => it.getByTestId("start-button"));
+  await Promise.all(buttons.map((it) => it.click({ trial: true })));
+  // A click of the tool's looks twice before it presses, and by then the slower page's button may be gone.
+  await Promise.all(buttons.map((it) => it.evaluateAll((all) => all.forEach((button) => (button as HTMLElement).click()))));
   const takes = await Promise.all([clerk, other].map((it) => it.page.getByTestId("running").getAttribute("data-take")));
   assert.equal(takes[0], takes[1]);
   takeId = takes[0] ?? "";
   const steps = [clerk, other].map(({ page }) => page.getByTestId("start-steps").locator("li[data-ok=true]"));
-  const told = await Promise.all(steps.map((it) => it.count()));
-  assert.ok(Math.max(...told) >= cameras.length, `steps told: ${told.join(", ")}`);
+  await until(
+    "steps are told",
+    () => Promise.all(steps.map((it) => it.count())),
+    (told) => Math.max(...told) >= cameras.length,
+  );
   for (const person of [clerk, other])
     await until(
       "green",
@@ -195,15 +201,13 @@ test("it ends when the button is held for 1.5 s, not sooner", async () => {
     "12 s are recorded",
     () => page.getByTestId("take-time").innerText(),
     (time) => time >= "0:00:12",
-    30_000,
   );
-  const box = await page.getByTestId("end").boundingBox();
-  assert.ok(box);
-  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.getByTestId("end").hover();
   await page.mouse.down();
-  await systemClock.sleep(700);
+  // Far from 1.5 s: on a busy machine the browser hears late that it was let go.
+  await systemClock.sleep(300);
   await page.mouse.up();
-  await systemClock.sleep(1_200);
+  await systemClock.sleep(1_500);
   assert.equal(await page.getByTestId("desk").getAttribute("data-phase"), "RECORDING");
   await page.mouse.down();
   await until(
@@ -239,13 +243,13 @@ test("the take plays, linked to its case, its cameras within 80 ms of each other
   await until(
     `${lookedAt} times in a row within ${inStepMs} ms, by frames and by times`,
     async () => {
-      if ((await page.getByTestId("controls").getAttribute("data-playing")) === "false") await page.keyboard.press(" ");
+      await keepPlaying(clerk);
       const seen = await seePictures(page, "cam-");
       if (seen.length === cameras.length) spreads.push(spreadOf(seen));
       return spreads.slice(-lookedAt);
     },
     (last) => last.length === lookedAt && last.every(inStep),
-    45_000,
+    90_000,
   );
   assert.deepEqual(await clerk.barriers(), []);
   await clerk.show("take");
@@ -271,30 +275,46 @@ function spread(values: number[]): number {
   return Math.round(Math.max(...values) - Math.min(...values));
 }
 
+/** Plays on, from the beginning again where it has come to the end: how far a page is by now is the machine's affair. */
+async function keepPlaying({ page }: Person): Promise<void> {
+  if ((await page.getByTestId("controls").getAttribute("data-playing")) === "false") await page.keyboard.press(" ");
+}
+
 test("ten seconds back and ahead by keys; a muted microphone is silent and the others are not", async () => {
   const { page } = clerk;
-  const at = async () => Number(await page.getByTestId("controls").getAttribute("data-at"));
-  await page.keyboard.press("ArrowLeft");
-  await until("goes back", at, (s) => s < 3);
+  const controls = page.getByTestId("controls");
+  const at = async () => Number(await controls.getAttribute("data-at"));
+  const lengthS = Number(await page.getByTestId("timeline").getAttribute("data-length"));
+  await page.keyboard.press("k");
+  await until(
+    "stands",
+    () => controls.getAttribute("data-playing"),
+    (playing) => playing === "false",
+  );
+  for (let fromS = await at(), presses = Math.ceil(lengthS / 10); presses > 0; presses--) {
+    const toS = Math.max(0, fromS - 10);
+    await page.keyboard.press("ArrowLeft");
+    fromS = await until(`from ${fromS} s goes back to ${toS} s`, at, (s) => Math.abs(s - toS) < 0.05);
+  }
   await page.getByTestId("mute-mic-judge").click();
   const muted = "mic-mic-judge";
   await until(
     "the others sound, the muted one does not",
-    () => heard(page),
+    async () => {
+      await keepPlaying(clerk);
+      return heard(page);
+    },
     ({ [muted]: judge, ...others }) => {
       const [silent, rest] = [judge !== undefined && judge.gain < 0.001 && judge.peak < 0.001, Object.values(others)];
       return silent && rest.length === seats.length - 1 && rest.every(({ gain }) => gain === 1) && rest.some(({ peak }) => peak > 0.01);
     },
   );
-  for (const [press, least] of [
-    ["once", 10],
-    ["again, to the end", 12],
-  ] as const) {
+  for (let leastS = 10; leastS < lengthS + 9; leastS += 10) {
     await page.keyboard.press("ArrowRight");
     await until(
-      `every camera goes ahead ${press}`,
+      `every camera goes ahead, beyond ${leastS} s of ${lengthS} s`,
       () => seePictures(page, "cam-"),
-      (seen) => seen.length === cameras.length && seen.every(({ bars, atS }) => bars && atS >= least),
+      (seen) => seen.length === cameras.length && seen.every(({ bars, atS }) => bars && atS >= Math.min(leastS, lengthS - 1)),
     );
   }
 });
@@ -305,7 +325,11 @@ test("an operator sees devices and no media; a clerk is no administrator", async
   await operator.logIn("operator", court.logins["operator"]!);
   await page.getByTestId(`room-${roomId}`).waitFor();
   for (const name of ["desk", "takes"]) assert.equal(await page.getByTestId(`nav-${name}`).count(), 0);
-  assert.equal(await page.locator('[data-availability="AVAILABLE"]').count(), 8);
+  await until(
+    "its devices are available",
+    () => page.locator('[data-availability="AVAILABLE"]').count(),
+    (devices) => devices === 8,
+  );
   assert.deepEqual(await operator.barriers(), []);
   await operator.show("rooms");
   for (const path of [`/desk/${roomId}`, `/takes/${takeId}`]) {

@@ -38,7 +38,7 @@ function plan(kinds: { faults: boolean; fuzz: boolean }, wanted: (file: string) 
   const isBrowser = (name: string) => name === "hub/portal";
   const units = suites(find("test").filter(wanted), 2, 180_000, (file) => packageOf(file, packages));
   const browser = units.filter(({ name }) => isBrowser(name)).map((suite) => ({ ...suite, filesAtOnce: 1 }));
-  return [...units.filter(({ name }) => !isBrowser(name)), ...browser, ...alone("e2e", 180_000)];
+  return [...units.filter(({ name }) => !isBrowser(name)), ...browser, ...alone("e2e", 360_000)];
 }
 
 const { values, positionals } = parseArgs({
