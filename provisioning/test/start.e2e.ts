@@ -151,3 +151,13 @@ test("Ctrl-C in mid-hearing ends every process; the next start has the same addr
   assert.deepEqual(processesOfHome(home), []);
   assert.ok((await readdir(home)).includes("hub"));
 });
+
+test("Ctrl-C while it starts ends what has begun by then", { timeout: 150_000 }, async (t) => {
+  const home = await newHome(t);
+  const terminal = npmStart(t, home);
+  const begun = () => processesOfHome(home).some(({ command }) => command.includes("hub/src/main.ts"));
+  for (const deadlineMs = clock.nowMs() + UP_WITHIN_MS; !begun(); await clock.sleep(10)) assert.ok(clock.nowMs() < deadlineMs);
+  terminal.typeControlC();
+  assert.equal(await terminal.exitCode(), 0, terminal.screen);
+  assert.deepEqual(processesOfHome(home), []);
+});

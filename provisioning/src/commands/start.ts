@@ -17,11 +17,14 @@ export async function startDemo(): Promise<void> {
   const claim = await claimHome(home);
   shutdown.add("claim", () => void claim.close());
   process.stderr.write("starting the demo court …\n");
-  const court = await RunningCourt.start({ home, clips: join(home, "clips"), rooms: demoRooms, log, ownGroups: true });
+  const starting = RunningCourt.start({ home, clips: join(home, "clips"), rooms: demoRooms, log, ownGroups: true });
+  // Before it stands: what it has started by then has groups of its own, so that a Ctrl-C reaches nothing but this.
   shutdown.add("court", async () => {
     process.stderr.write("\nending every process of the demo …\n");
-    await court.close();
+    await (await starting).close();
   });
+  const court = await starting;
+  if (shutdown.signal.aborted) return;
   const lines = demoUsers.map(({ login, name, roles }) => {
     const role = roles[0]?.role.toLowerCase().replaceAll("_", " ");
     return `  ${login.padEnd(12)} ${court.logins[login]}   ${name} (${role})`;
