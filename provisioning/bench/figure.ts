@@ -45,7 +45,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** The value that `part` of all values are at most; between two of them the straight line. */
-function quantile(values: readonly number[], part: number): number {
+export function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = part * (sorted.length - 1);
   const below = sorted[Math.floor(at)] ?? Number.NaN;

@@ -16,16 +16,7 @@ export function cpuUs(pid: number): number {
 
 /** Memory that is a process's own, and its part of what it shares. */
 export function pssBytes(pid: number): number {
-  return kilobytes(`/proc/${pid}/smaps_rollup`, /^Pss:\s+(\d+) kB/m);
-}
-
-/** What a process has caused to be written to disks since it began (proc(5), io: write_bytes). */
-export function diskBytes(pid: number): number {
-  return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1] ?? Number.NaN);
-}
-
-function kilobytes(file: string, what: RegExp): number {
-  return Number(what.exec(readFileSync(file, "utf8"))?.[1] ?? Number.NaN) * 1024;
+  return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1] ?? Number.NaN) * 1024;
 }
 
 /** Which part of all cores others use now, 0 to 1, looked at for a second. Above 0.05 figures are good for ratios at most. */

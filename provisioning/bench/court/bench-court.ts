@@ -1,4 +1,5 @@
 /** The demo's hub and courtroom 1 for a bench, and what a clerk does there. */
+import { mkdir, readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock as clock } from "@xiezhi/base/clock.ts";
 import { newId } from "@xiezhi/base/ids.ts";
@@ -7,7 +8,7 @@ import { isTransient } from "@xiezhi/protos/errors.ts";
 import { Availability, DevicesService } from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
 import { type Desk, RoomPhase, RoomService, SourceState } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
 import { clientOf, type Link } from "@xiezhi/rpc/client.ts";
-import { demoRooms } from "../../src/demo/court.ts";
+import { type DemoRoom, demoRooms } from "../../src/demo/court.ts";
 import { homeFolder } from "../../src/demo/home.ts";
 import { RunningCourt } from "../../src/demo/running-court.ts";
 import { inFolder } from "../machine.ts";
@@ -18,19 +19,36 @@ const [courtroom] = demoRooms;
 if (!courtroom) throw new Error("the demo has no room");
 export const room = courtroom;
 
-/** A court of its own while `act` goes on. */
-export function inCourt(act: (court: RunningCourt, clerk: Link) => Promise<void>): Promise<void> {
+/** A court of its own while `act` goes on: courtroom 1 with its devices, or with these cameras instead of its own. */
+export function inCourt<T>(act: (court: RunningCourt, clerk: Link) => Promise<T>, cameras: DemoRoom["cameras"] = room.cameras): Promise<T> {
   return inFolder(async (home) => {
     const log = createLog("bench", { file: join(home, "bench.log") });
-    const court = await RunningCourt.start({ home, clips: join(homeFolder(), "clips"), rooms: [room], log });
+    const clips = join(home, "clips");
+    await linkClips(clips, cameras);
+    const court = await RunningCourt.start({ home, clips, rooms: [{ ...room, cameras }], log });
     try {
       const clerk = await court.signIn("clerk");
-      await act(court, clerk);
+      const result = await act(court, clerk);
       clerk.close();
+      return result;
     } finally {
       await court.close();
     }
   });
+}
+
+/** The demo's clips, and under the name of each camera that has none the pictures of one of courtroom 1's. */
+async function linkClips(folder: string, cameras: DemoRoom["cameras"]): Promise<void> {
+  const from = join(homeFolder(), "clips");
+  const names = await readdir(from);
+  await mkdir(folder);
+  for (const name of names) await symlink(join(from, name), join(folder, name));
+  for (const [at, { clip }] of cameras.entries()) {
+    const like = `${room.cameras[at % room.cameras.length]?.clip}-`;
+    if (names.some((name) => name.startsWith(`${clip}-`))) continue;
+    for (const name of names.filter((it) => it.startsWith(like)))
+      await symlink(join(from, name), join(folder, name.replace(like, `${clip}-`)));
+  }
 }
 
 /** Presses the button. Resolves when the room says that the first parcel is durable: ms since the press. */
@@ -45,7 +63,7 @@ export async function press(clerk: Link): Promise<{ ms: number; takeId: string }
 }
 
 /** Looks at the Desk as a page does, which keeps the room warm, until `stop` is called. */
-export function lookAtDesk(clerk: Link): { untilWarm(): Promise<void>; stop(): void } {
+export function lookAtDesk(clerk: Link): { untilWarm(): Promise<Desk>; stop(): void } {
   const ended = new AbortController();
   let last: Desk | undefined;
   const looking = (async () => {
@@ -61,7 +79,11 @@ export function lookAtDesk(clerk: Link): { untilWarm(): Promise<void>; stop(): v
   })();
   const isWarm = () => last?.phase === RoomPhase.WARM && last.tracks.every(({ source }) => source === SourceState.RUNNING);
   return {
-    untilWarm: () => Promise.race([until("the room is warm", isWarm), looking.then(() => undefined)]),
+    async untilWarm() {
+      await Promise.race([until("the room is warm", isWarm), looking]);
+      if (!last) throw new Error("the Desk is not looked at any more");
+      return last;
+    },
     stop: () => ended.abort(),
   };
 }

@@ -99,6 +99,20 @@ function written(page: Page): Promise<Painted[]> {
   return page.evaluate(() => (globalThis as unknown as { seen: Painted[] }).seen);
 }
 
+/** What the page painted in the time that is looked at, and how long after each frame's arrival, ms. */
+async function look(page: Page, arrivals: Arrivals): Promise<(Painted & { ms: number })[]> {
+  await clock.sleep(SETTLE_MS);
+  await writeDown(page);
+  await clock.sleep(seconds * 1e3);
+  const painted = await written(page);
+  const known = painted.flatMap((frame) => {
+    const arrivedMs = arrivals.of(frame);
+    return arrivedMs === undefined ? [] : [{ ...frame, ms: frame.utcMs - arrivedMs }];
+  });
+  if (known.length < painted.length / 2) throw new Error(`of ${painted.length} painted frames ${known.length} are known to have arrived`);
+  return known;
+}
+
 const foreign = await foreignLoad(clock);
 await inCourt(async (court, clerk) => {
   const desk = lookAtDesk(clerk);
@@ -108,38 +122,29 @@ await inCourt(async (court, clerk) => {
   try {
     const page = await atDesk(court, await Person.at(browser, court.portalUrl));
     for (const { id, number } of tracks) arrivals.listen(clerk, [number], `live-${id}` !== BIG);
-    await clock.sleep(SETTLE_MS);
-    await writeDown(page);
-    await clock.sleep(seconds * 1e3);
-    const painted = await written(page);
-    const late = painted.flatMap((frame) => {
-      const arrivedMs = arrivals.of(frame);
-      return arrivedMs === undefined ? [] : [{ ...frame, ms: frame.utcMs - arrivedMs }];
-    });
-    const cameras = new Set(late.map(({ track }) => track)).size;
-    if (cameras < tracks.length || late.length < painted.length / 2)
-      throw new Error(`of ${painted.length} painted frames ${late.length} are known to have arrived, of ${cameras} cameras`);
-    const of = (main: boolean, part: number) =>
-      rounded(
-        quantile(
-          late.filter((it) => it.main === main).map(({ ms }) => ms),
-          part,
-        ),
-      );
-    const shown = `${late.length} frames of ${cameras} cameras in ${seconds} s, ${rounded(late.length / seconds / cameras)} a second each`;
-    const note = `${shown}; others used ${Math.round(foreign * 100)} % of the machine before it`;
-    for (const [name, part] of [
-      ["p50", 0.5],
-      ["p95", 0.95],
-    ] as const) {
-      const ours = rounded(
-        quantile(
-          late.map(({ ms }) => ms),
-          part,
-        ),
-      );
-      const streams = `the large picture ${of(true, part)} ms, the small ones ${of(false, part)} ms`;
-      print({ name: `P4 live, arrival to painted frame, ${name}`, ours, peer: null, ratio: null, unit: "ms", note: `${streams}; ${note}` });
+    const frames = await look(page, arrivals);
+    const cameras = new Set(frames.map(({ track }) => track)).size;
+    if (cameras < tracks.length) throw new Error(`${cameras} of ${tracks.length} cameras were painted`);
+    const frameRate = rounded(frames.length / seconds / cameras);
+    const looked = `${cameras} cameras for ${seconds} s, ${frameRate} frames a second each; others used ${Math.round(foreign * 100)} % of the machine before it`;
+    for (const part of [0.5, 0.95]) {
+      const ms = (which: typeof frames) =>
+        rounded(
+          quantile(
+            which.map((frame) => frame.ms),
+            part,
+          ),
+        );
+      const large = ms(frames.filter(({ main }) => main));
+      const small = ms(frames.filter(({ main }) => !main));
+      print({
+        name: `P4 live, arrival to painted frame, p${part * 100}`,
+        ours: ms(frames),
+        peer: null,
+        ratio: null,
+        unit: "ms",
+        note: `the large picture ${large} ms, the small ones ${small} ms; ${looked}`,
+      });
     }
   } finally {
     arrivals.stop();
