@@ -26,7 +26,7 @@ import { portFrom, startIngest } from "./ingest-process.ts";
 import { readPlaces } from "./places.ts";
 import { createDoor } from "./platform/door.ts";
 import { buildHouse } from "./platform/platform.ts";
-import { startWeb } from "./platform/web/web.ts";
+import { startWeb } from "@xiezhi/rpc/web/web.ts";
 
 // What the hub writes is nobody else's: verifiers, sessions' hashes, recordings. Ingest inherits it.
 process.umask(0o077);
@@ -84,6 +84,7 @@ const web = await startWeb({
   tls: config.portalTlsFolder === undefined ? undefined : await tlsFor(config.portalTlsFolder),
   names: config.portalNames,
   instance: config.instance,
+  server: "hub",
   portalFolder: places.portalFolder,
   implementations,
   door,

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { hasOption } from "@bufbuild/protobuf";
 import { rights } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
-import { rightsOf } from "../platform/rights/rights.ts";
+import { rightsOf } from "@xiezhi/rpc/access/rights.ts";
 import { startCourt } from "../testing/court.ts";
 import { startIngest } from "../testing/ingest.ts";
 import { alarms } from "./alarms/alarms.module.ts";

@@ -1,5 +1,6 @@
 import { create, type DescMessage, type DescMethod, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { createHash } from "node:crypto";
+import { actOf } from "@xiezhi/rpc/access/rights.ts";
 import type { Caller, RpcContext } from "@xiezhi/rpc/service.ts";
 
 /** Who does what: made once a request or program act, after the door let it in, and handed to every change. */
@@ -37,12 +38,6 @@ export function callOf(context: RpcContext, request: Message): Call {
 /** What the hub does by itself: projecting a ledger, remembering a device's state, ending a session that ran out. */
 export function programCall(act: string): Call {
   return { act, caller: { kind: "program", name: "hub" }, from: "local", method: undefined, request: undefined };
-}
-
-/** `xiezhi.cases.v1.CasesService/CreateCase` is `cases.CreateCase`. */
-export function actOf(method: DescMethod): string {
-  const noun = method.parent.typeName.split(".")[1] ?? method.parent.typeName;
-  return `${noun}.${method.name}`;
 }
 
 export function userIdOf(caller: Caller): string {

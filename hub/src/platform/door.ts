@@ -1,10 +1,9 @@
 import type { Log } from "@xiezhi/base/log.ts";
 import { rpcErrors } from "@xiezhi/rpc/rpc.errors.ts";
 import type { Caller, Door } from "@xiezhi/rpc/service.ts";
-import { actOf } from "./call.ts";
 import type { Platform } from "./module.ts";
-import { rightsOf } from "./rights/rights.ts";
-import type { Session } from "./sessions/sessions.ts";
+import { actOf, rightsOf } from "@xiezhi/rpc/access/rights.ts";
+import type { Session } from "@xiezhi/rpc/access/live-sessions.ts";
 
 /** Who a session's user is now, with their present roles; undefined when disabled. */
 export type CallerOf = (session: Session) => Caller | undefined;

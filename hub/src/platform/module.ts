@@ -8,7 +8,7 @@ import type { Change } from "./change/change.ts";
 import type { Database } from "./database/database.ts";
 import type { Migration } from "./database/migrations.ts";
 import type { Hints } from "./hints/hints.ts";
-import type { Rights, Scopes } from "./rights/rights.ts";
+import type { Rights, Scopes } from "@xiezhi/rpc/access/rights.ts";
 import type { Sessions } from "./sessions/sessions.ts";
 import type { Hears, Tells } from "./tells/tells.ts";
 

@@ -10,7 +10,7 @@ import { Database } from "./database/database.ts";
 import { type Migration, migrate } from "./database/migrations.ts";
 import { Hints } from "./hints/hints.ts";
 import type { Module, Platform, Running } from "./module.ts";
-import { Rights } from "./rights/rights.ts";
+import { Rights } from "@xiezhi/rpc/access/rights.ts";
 import { sessionMigrations, Sessions } from "./sessions/sessions.ts";
 import { tellMigrations, Tells } from "./tells/tells.ts";
 

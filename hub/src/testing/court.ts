@@ -20,7 +20,7 @@ import type { UsersService } from "../modules/users/users.service.ts";
 import { programCall } from "../platform/call.ts";
 import { createDoor } from "../platform/door.ts";
 import { type AnyModule, buildHouse, type House } from "../platform/platform.ts";
-import { hashPassword } from "../platform/sessions/passwords.ts";
+import { hashPassword } from "@xiezhi/rpc/access/passwords.ts";
 
 /** The password of everybody in a test court; hashed once a process. */
 export const PASSWORD = "a long test password";

@@ -1,6 +1,6 @@
 import { AuditsService as Contract } from "@xiezhi/protos/gen/xiezhi/audits/v1/audits_pb.js";
 import { type Implementation, implement } from "@xiezhi/rpc/service.ts";
-import { sitesOf } from "../../platform/rights/rights.ts";
+import { sitesOf } from "@xiezhi/rpc/access/rights.ts";
 import type { AuditsService } from "./audits.service.ts";
 
 export function auditsRpc(service: AuditsService): Implementation {

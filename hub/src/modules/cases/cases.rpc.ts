@@ -1,7 +1,7 @@
 import { CasesService as Contract } from "@xiezhi/protos/gen/xiezhi/cases/v1/cases_pb.js";
 import { type Implementation, implement } from "@xiezhi/rpc/service.ts";
 import { callOf } from "../../platform/call.ts";
-import { sitesOf } from "../../platform/rights/rights.ts";
+import { sitesOf } from "@xiezhi/rpc/access/rights.ts";
 import type { CasesService } from "./cases.service.ts";
 
 export function casesRpc(service: CasesService): Implementation {

@@ -1,6 +1,6 @@
 import { DevicesService as Contract } from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
 import { type Implementation, implement } from "@xiezhi/rpc/service.ts";
-import { sitesOf } from "../../platform/rights/rights.ts";
+import { sitesOf } from "@xiezhi/rpc/access/rights.ts";
 import type { DevicesService } from "./devices.service.ts";
 
 export function devicesRpc(service: DevicesService): Implementation {

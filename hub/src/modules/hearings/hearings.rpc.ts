@@ -1,7 +1,7 @@
 import { HearingsService as Contract } from "@xiezhi/protos/gen/xiezhi/hearings/v1/hearings_pb.js";
 import { type Implementation, implement } from "@xiezhi/rpc/service.ts";
 import { callOf } from "../../platform/call.ts";
-import { sitesOf } from "../../platform/rights/rights.ts";
+import { sitesOf } from "@xiezhi/rpc/access/rights.ts";
 import type { HearingsService } from "./hearings.service.ts";
 
 export function hearingsRpc(service: HearingsService): Implementation {

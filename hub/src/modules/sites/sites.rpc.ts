@@ -1,6 +1,6 @@
 import { SitesService as Contract } from "@xiezhi/protos/gen/xiezhi/sites/v1/sites_pb.js";
 import { type Implementation, implement } from "@xiezhi/rpc/service.ts";
-import { sitesOf } from "../../platform/rights/rights.ts";
+import { sitesOf } from "@xiezhi/rpc/access/rights.ts";
 import type { SitesService } from "./sites.service.ts";
 
 export function sitesRpc(service: SitesService): Implementation {

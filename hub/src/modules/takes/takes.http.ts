@@ -6,7 +6,7 @@ import { PlayTakeRequestSchema, type Take, TakesService as Contract } from "@xie
 import type { Caller } from "@xiezhi/rpc/service.ts";
 import type { Context, Middleware } from "koa";
 import type { Platform } from "../../platform/module.ts";
-import { actOf } from "../../platform/call.ts";
+import { actOf } from "@xiezhi/rpc/access/rights.ts";
 import type { StoredMedia } from "./takes.media.ts";
 import type { TakesService } from "./takes.service.ts";
 

@@ -1,7 +1,7 @@
 import { TakesService as Contract } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
 import { type Implementation, implement } from "@xiezhi/rpc/service.ts";
 import { callOf } from "../../platform/call.ts";
-import { sitesOf } from "../../platform/rights/rights.ts";
+import { sitesOf } from "@xiezhi/rpc/access/rights.ts";
 import type { TakesHttp } from "./takes.http.ts";
 import type { TakesService } from "./takes.service.ts";
 

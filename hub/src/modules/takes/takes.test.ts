@@ -11,7 +11,7 @@ import { makeTake, type SimulatedTake } from "@xiezhi/media/sim/make-take.ts";
 import { AuditsService } from "@xiezhi/protos/gen/xiezhi/audits/v1/audits_pb.js";
 import { HearingState, HearingsService } from "@xiezhi/protos/gen/xiezhi/hearings/v1/hearings_pb.js";
 import { ReadingCopyState, TakeSchema, TakeState, TakesService } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
-import { startWeb } from "../../platform/web/web.ts";
+import { startWeb } from "@xiezhi/rpc/web/web.ts";
 import { type Court, refused, requestId, startCourt } from "../../testing/court.ts";
 import { startIngest } from "../../testing/ingest.ts";
 import { until } from "../../testing/room.ts";
@@ -141,6 +141,7 @@ async function servePortal(t: TestContext, court: Court) {
     tls: undefined,
     names: [],
     instance: "test",
+    server: "hub",
     portalFolder: court.folder,
     implementations: court.house.rpc,
     door: court.door,

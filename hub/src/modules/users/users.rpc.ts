@@ -1,7 +1,7 @@
 import { UsersService as Contract } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
 import { type Implementation, implement } from "@xiezhi/rpc/service.ts";
 import { callOf } from "../../platform/call.ts";
-import { sitesOf } from "../../platform/rights/rights.ts";
+import { sitesOf } from "@xiezhi/rpc/access/rights.ts";
 import type { UsersService } from "./users.service.ts";
 
 export function usersRpc(service: UsersService): Implementation {

@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { AuditsService } from "@xiezhi/protos/gen/xiezhi/audits/v1/audits_pb.js";
 import { Role } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
 import { UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
+import { clientOf } from "@xiezhi/rpc/client.ts";
+import { memoryLink } from "@xiezhi/rpc/memory.ts";
 import { PASSWORD, refused, requestId, startCourt } from "../../testing/court.ts";
 import { programCall } from "../../platform/call.ts";
 import { audits } from "../audits/audits.module.ts";
@@ -22,6 +24,12 @@ test("log-in gives a session that ends by log-out; wrong password and unknown lo
   await clerk.logOut({});
   await refused(clerk.whoAmI({}), "RPC_SESSION_ENDED");
   await refused(nobody.whoAmI({}), "RPC_SIGN_IN_FIRST");
+});
+
+test("a page's log-in answers with no token: the browser has the cookie", async (t) => {
+  const court = await startCourt(t);
+  const page = clientOf(UsersService, memoryLink(court.house.rpc, court.door, { origin: "http://localhost" }));
+  assert.equal((await page.logIn({ login: "clerk", password: PASSWORD })).token, "");
 });
 
 test("twenty wrong passwords are slowed and each is audited", async (t) => {

@@ -1,7 +1,7 @@
 import type { Audit } from "../audit/audit.ts";
 import type { Call, ObjectRef } from "../call.ts";
 import type { Database, Tx } from "../database/database.ts";
-import type { Rights } from "../rights/rights.ts";
+import type { Rights } from "@xiezhi/rpc/access/rights.ts";
 import type { Requests } from "./requests.ts";
 
 /**

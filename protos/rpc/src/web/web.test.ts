@@ -1,21 +1,25 @@
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { SimulatedClock } from "@xiezhi/base/clock.ts";
 import { silentLog } from "@xiezhi/base/log.ts";
 import { ClientFrameSchema, ServerFrameSchema } from "@xiezhi/protos/gen/xiezhi/sockets/v1/sockets_pb.js";
 import { TakesService } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
 import { WebSocket } from "ws";
-import { PASSWORD, startCourt } from "../../testing/court.ts";
+import { doorDouble, takeId, takesDouble } from "../takes.double.ts";
 import { startWeb } from "./web.ts";
 
 async function startPortal(t: TestContext, more: { host?: string } = {}) {
-  const court = await startCourt(t);
-  const portalFolder = join(court.folder, "dist");
+  const folder = await mkdtemp(join(tmpdir(), "xz-web-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const portalFolder = join(folder, "dist");
   await mkdir(join(portalFolder, "assets"), { recursive: true });
+  await writeFile(join(folder, "hub.db"), "beside the portal");
   await writeFile(join(portalFolder, "index.html"), "<!doctype html><title>獬豸</title>");
   await writeFile(join(portalFolder, "assets", "app-1a2b.js"), "export {};");
   const kept: string[] = [];
@@ -25,11 +29,12 @@ async function startPortal(t: TestContext, more: { host?: string } = {}) {
     tls: undefined,
     names: [],
     instance: "test",
+    server: "hub",
     portalFolder,
-    implementations: court.house.rpc,
-    door: court.door,
-    middleware: court.house.http,
-    clock: court.clock,
+    implementations: [takesDouble()],
+    door: doorDouble(),
+    middleware: [],
+    clock: new SimulatedClock(),
     log: silentLog,
     refused: (why, path) => kept.push(`${why} ${path}`),
   });
@@ -44,38 +49,38 @@ async function startPortal(t: TestContext, more: { host?: string } = {}) {
       });
       asked.once("error", reject).end(options.body);
     });
-  const cookie = async (login: string) => `xiezhi-test-hub-${web.port}=${await court.token(login)}`;
-  return { court, web, ask, cookie, kept };
+  const cookie = `xiezhi-test-hub-${web.port}=clerk`;
+  return { web, ask, cookie, kept };
 }
 
 const json = { "content-type": "application/json" };
-const LOG_IN = "/xiezhi.users.v1.UsersService/LogIn";
-const WHO = "/xiezhi.users.v1.UsersService/WhoAmI";
+const LIST = "/xiezhi.takes.v1.TakesService/ListTakes";
+const GET = "/xiezhi.takes.v1.TakesService/GetTake";
 
-test("a page logs in, gets a cookie that scripts can't read and no token, and is known by it", async (t) => {
-  const { web, ask } = await startPortal(t);
+test("a page gets a session's cookie, which scripts can't read, and is known by a cookie of this server only", async (t) => {
+  const { web, ask, cookie } = await startPortal(t);
   const origin = `http://localhost:${web.port}`;
-  const body = JSON.stringify({ login: "clerk", password: PASSWORD });
-  const answer = await ask(LOG_IN, { method: "POST", headers: { ...json, origin }, body });
+  const post = (path: string, shown: string) =>
+    ask(path, { method: "POST", headers: { ...json, origin, cookie: shown }, body: JSON.stringify(path === GET ? { takeId } : {}) });
+  const answer = await post(LIST, cookie);
   assert.equal(answer.status, 200);
-  assert.equal(JSON.parse(answer.text).token, undefined);
-  const [cookie = ""] = answer.headers["set-cookie"] as string[];
-  assert.match(cookie, new RegExp(`^xiezhi-test-hub-${web.port}=.{43};.*HttpOnly; SameSite=Strict`));
-  const who = await ask(WHO, { method: "POST", headers: { ...json, origin, cookie: cookie.split(";")[0] ?? "" }, body: "{}" });
-  assert.equal(JSON.parse(who.text).user.login, "clerk");
+  const [given = ""] = answer.headers["set-cookie"] as string[];
+  assert.match(given, new RegExp(`^xiezhi-test-hub-${web.port}=fresh;.*HttpOnly; SameSite=Strict`));
+  assert.equal(JSON.parse((await post(GET, cookie)).text).take.id, takeId);
+  assert.equal((await post(GET, `xiezhi-test-courtroom-1-${web.port}=clerk`)).status, 401);
 });
 
 test("another origin changes nothing, a foreign name is not served, and both are told to the audit", async (t) => {
   const { web, ask, cookie, kept } = await startPortal(t);
-  const signedIn = { ...json, cookie: await cookie("clerk") };
-  const post = (headers: Record<string, string>) => ask(WHO, { method: "POST", headers: { ...signedIn, ...headers }, body: "{}" });
+  const body = JSON.stringify({ takeId });
+  const post = (headers: Record<string, string>) => ask(GET, { method: "POST", headers: { ...json, cookie, ...headers }, body });
   assert.equal((await post({})).status, 200, "a program sends no origin");
   for (const origin of ["http://evil.example", "null", `https://localhost:${web.port}`, `http://localhost:${web.port}.evil.example`])
     assert.equal((await post({ origin })).status, 403, origin);
   assert.equal((await post({ "sec-fetch-site": "cross-site" })).status, 403);
   assert.equal((await post({ host: `evil.example:${web.port}`, origin: `http://evil.example:${web.port}` })).status, 421);
   assert.equal((await ask("/", { headers: { host: "evil.example" } })).status, 421);
-  assert.equal(kept.filter((line) => line === `ORIGIN ${WHO}`).length, 5);
+  assert.equal(kept.filter((line) => line === `ORIGIN ${GET}`).length, 5);
   assert.equal(kept.filter((line) => line.startsWith("HOST")).length, 2);
 });
 
@@ -105,13 +110,12 @@ function openSocket(port: number, headers: Record<string, string>, path = "/sock
 test("a page's socket needs its session and our origin", async (t) => {
   const { web, cookie, kept } = await startPortal(t);
   const origin = `http://localhost:${web.port}`;
-  const signedIn = await cookie("clerk");
   assert.equal(await openSocket(web.port, { origin }), 401);
-  assert.equal(await openSocket(web.port, { origin: "http://evil.example", cookie: signedIn }), 403);
-  assert.equal(await openSocket(web.port, { cookie: signedIn }), 403, "a cookie without an origin comes from no page of ours");
-  assert.equal(await openSocket(web.port, { origin, cookie: signedIn }, "/other"), 404);
+  assert.equal(await openSocket(web.port, { origin: "http://evil.example", cookie }), 403);
+  assert.equal(await openSocket(web.port, { cookie }), 403, "a cookie without an origin comes from no page of ours");
+  assert.equal(await openSocket(web.port, { origin, cookie }, "/other"), 404);
   assert.equal(kept.length, 2);
-  const socket = await openSocket(web.port, { origin, cookie: signedIn });
+  const socket = await openSocket(web.port, { origin, cookie });
   assert.ok(socket instanceof WebSocket);
   const frames: ReturnType<typeof fromBinary<typeof ServerFrameSchema>>[] = [];
   socket.on("message", (data: Buffer) => frames.push(fromBinary(ServerFrameSchema, data)));
@@ -137,9 +141,9 @@ test("garbage, floods of headers and huge bodies are refused, and the portal goe
     });
   await send(Buffer.from("\x16\x03\x01\x02\x00\x01garbage\r\n\r\n"));
   await send(`GET / HTTP/1.1\r\nhost: localhost:${web.port}\r\n${"x-flood: 0123456789\r\n".repeat(5_000)}\r\n`);
-  const big = ask("/xiezhi.sites.v1.SitesService/ListSites", {
+  const big = ask(LIST, {
     method: "POST",
-    headers: { ...json, cookie: await cookie("clerk") },
+    headers: { ...json, cookie },
     body: `{"pageToken":"${"x".repeat(8 << 20)}"}`,
   }).then(
     ({ status }) => status,

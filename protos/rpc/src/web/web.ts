@@ -4,12 +4,12 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@xiezhi/base/clock.ts";
 import type { Log } from "@xiezhi/base/log.ts";
-import { connectMiddleware, credentialsOf } from "@xiezhi/rpc/connect.ts";
-import type { Door, Implementation } from "@xiezhi/rpc/service.ts";
-import { socketServer } from "@xiezhi/rpc/sockets.ts";
 import Koa, { type Middleware } from "koa";
 import helmet from "koa-helmet";
 import { WebSocketServer } from "ws";
+import { connectMiddleware, credentialsOf } from "../connect.ts";
+import type { Door, Implementation } from "../service.ts";
+import { socketServer } from "../sockets.ts";
 import { type Guard, hostsOf, isLoopback, type Refusal, refusalOf } from "./guards.ts";
 import { staticFiles } from "./static.ts";
 
@@ -20,8 +20,9 @@ export interface WebOptions {
   tls: { key: string; cert: string } | undefined;
   /** Names under which people reach it, beside the loopback ones. */
   names: readonly string[];
-  /** Of this installation; the cookie bears it, because cookies don't tell ports apart. */
+  /** Installation and server; the cookie bears both and the port, because cookies don't tell ports apart. */
   instance: string;
+  server: string;
   portalFolder: string;
   implementations: readonly Implementation[];
   door: Door;
@@ -53,7 +54,7 @@ export async function startWeb(options: WebOptions): Promise<Web> {
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(options.port, host, resolve));
   const { port } = server.address() as AddressInfo;
   const guard: Guard = { scheme: tls ? "https" : "http", hosts: hostsOf(["localhost", "127.0.0.1", "[::1]", ...options.names], port) };
-  const cookie = { name: `xiezhi-${options.instance}-hub-${port}`, secure: tls !== undefined };
+  const cookie = { name: `xiezhi-${options.instance}-${options.server}-${port}`, secure: tls !== undefined };
   const app = createApp(options, guard, cookie);
   const respond = app.callback();
   server.on("request", (request, response) => void respond(request, response));

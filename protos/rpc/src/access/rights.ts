@@ -7,8 +7,8 @@ import {
   rights as rightsOption,
 } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
 import { text as textOption } from "@xiezhi/protos/gen/xiezhi/texts/v1/texts_pb.js";
-import { rpcErrors } from "@xiezhi/rpc/rpc.errors.ts";
-import type { Caller } from "@xiezhi/rpc/service.ts";
+import { rpcErrors } from "../rpc.errors.ts";
+import type { Caller } from "../service.ts";
 
 /**
  * Where an object stands, by the request's field that names it. A module gives one for each noun of its own: the site, or
@@ -91,6 +91,12 @@ export function sitesOf(method: DescMethod, caller: Caller): string[] {
 
 export function rightsOf(method: DescMethod): RightsOption {
   return getOption(method, rightsOption);
+}
+
+/** `xiezhi.cases.v1.CasesService/CreateCase` is `cases.CreateCase`: what an audit row says. */
+export function actOf(method: DescMethod): string {
+  const noun = method.parent.typeName.split(".")[1] ?? method.parent.typeName;
+  return `${noun}.${method.name}`;
 }
 
 function idIn(method: DescMethod, request: Message, field: string): string {
