@@ -1,12 +1,13 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { create } from "@bufbuild/protobuf";
-import { config, field, readConfig } from "@xiezhi/base/config.ts";
+import { config, type ConfigOf, field, readConfig } from "@xiezhi/base/config.ts";
 import { readIfThere, writeDurably } from "@xiezhi/base/files.ts";
 import { Role } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
 import { RoomSchema, SiteKind, SiteSchema } from "@xiezhi/protos/gen/xiezhi/sites/v1/sites_pb.js";
+import type { User } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
 import type { SitesService } from "./modules/sites/sites.service.ts";
-import type { UsersService } from "./modules/users/users.service.ts";
+import { isGuessable, type UsersService } from "./modules/users/users.service.ts";
 import { programCall } from "./platform/call.ts";
 
 /**
@@ -52,6 +53,7 @@ const Bootstrap = config({
     }),
   ),
   loginsFile: field.text('JSON, mode 600: {"login":"password"} of the users made'),
+  pinsFile: field.optional(field.text('JSON, mode 600: {"login":"PIN"}; who has no PIN gets the one that stands there, or a random one')),
 });
 
 export async function bootstrap(file: string, used: { sites: SitesService; users: UsersService }): Promise<void> {
@@ -63,20 +65,43 @@ export async function bootstrap(file: string, used: { sites: SitesService; users
   for (const { id, siteId, nameZh, nameEn, seats = [] } of wanted.rooms)
     if (!(await used.sites.room(undefined, id)))
       await used.sites.rememberRoom(create(RoomSchema, { id: plain(id), siteId, nameZh, nameEn, seats }), siteId, call);
+  await makeUsers(wanted, used.users);
+  if (wanted.pinsFile !== undefined) await makePins(wanted, wanted.pinsFile, used.users);
+}
+
+async function makeUsers(wanted: ConfigOf<typeof Bootstrap>, users: UsersService): Promise<void> {
   const missing = [];
-  for (const user of wanted.users) if (!(await used.users.knows(user.login))) missing.push(user);
+  for (const user of wanted.users) if (!(await users.withLogin(user.login))) missing.push(user);
   if (missing.length === 0) return;
   const logins = JSON.parse((await readIfThere(wanted.loginsFile)) ?? "{}") as Record<string, string>;
   for (const { login } of missing) logins[login] ??= newPassword();
   await writeDurably(wanted.loginsFile, `${JSON.stringify(logins, null, 2)}\n`);
   for (const { login, name, roles } of missing) {
     const password = logins[login] ?? "";
-    await used.users.create(call, {
+    await users.create(programCall("hub.Bootstrap"), {
       login,
       name,
       password,
       roles: roles.map(({ role, siteId }) => ({ role: numberOf(Role, role), siteId })),
     });
+  }
+}
+
+async function makePins(wanted: ConfigOf<typeof Bootstrap>, file: string, users: UsersService): Promise<void> {
+  const found = await Promise.all(wanted.users.map(({ login }) => users.withLogin(login)));
+  const missing = found.filter((user) => user !== undefined && !user.hasPin) as User[];
+  if (missing.length === 0) return;
+  const pins = JSON.parse((await readIfThere(file)) ?? "{}") as Record<string, string>;
+  for (const { login } of missing) pins[login] ??= newPin();
+  await writeDurably(file, `${JSON.stringify(pins, null, 2)}\n`);
+  for (const { id, login } of missing) await users.resetPin(programCall("hub.Bootstrap"), id, pins[login] ?? "");
+}
+
+/** Eight digits; one in five million would be refused as guessable, so another one is drawn. */
+function newPin(): string {
+  for (;;) {
+    const pin = String(randomInt(100_000_000)).padStart(8, "0");
+    if (!isGuessable(pin)) return pin;
   }
 }
 

@@ -33,6 +33,7 @@ async function prepare(t: TestContext) {
     rooms: [{ id: "courtroom-1", siteId: "court-1", nameZh: "第一法庭", nameEn: "Courtroom 1" }],
     users: [{ login: "clerk", name: "书记员", roles: [{ role: "CLERK", siteId: "court-1" }] }],
     loginsFile: file("logins.json"),
+    pinsFile: file("pins.json"),
   };
   const config = { stateFolder: file("hub"), tlsFolder: file("tls"), portalPort: 0, grpcPort: 0, agentPort: 0, logFile: file("hub.log") };
   await writeFile(file("bootstrap.json"), JSON.stringify(bootstrap));
@@ -78,6 +79,8 @@ test("a first start makes what the bootstrap names; killed it leaves ingest at w
   const first = await start();
   const logins = JSON.parse(await readFile(file("logins.json"), "utf8")) as Record<string, string>;
   assert.match(logins.clerk ?? "", /^[a-z2-9]{4}(-[a-z2-9]{4}){3}$/);
+  assert.match((JSON.parse(await readFile(file("pins.json"), "utf8")) as Record<string, string>).clerk ?? "", /^[0-9]{8}$/);
+  assert.equal((await stat(file("pins.json"))).mode & 0o777, 0o600);
   for (const secret of ["logins.json", "hub/hub.db"])
     assert.equal((await stat(file(secret))).mode & 0o077, 0, `${secret} is for nobody else`);
 

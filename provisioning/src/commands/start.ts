@@ -27,12 +27,12 @@ export async function startDemo(): Promise<void> {
   if (shutdown.signal.aborted) return;
   const lines = demoUsers.map(({ login, name, roles }) => {
     const role = roles[0]?.role.toLowerCase().replaceAll("_", " ");
-    return `  ${login.padEnd(12)} ${court.logins[login]}   ${name} (${role})`;
+    return `  ${login.padEnd(12)} ${court.logins[login]}   ${court.pins[login]}   ${name} (${role})`;
   });
   const brokers = [...court.brokers].map(
     ([room, { port, password }]) => `  ${room.padEnd(16)} mqtt://127.0.0.1:${port}   technician ${password}`,
   );
   process.stdout.write(
-    `\n獬豸 Xiezhi demo court\n\n  ${court.portalUrl}   (plain HTTP, this machine only)\n\nlogins of the demo, random, made at its first start:\n${lines.join("\n")}\n\neach room's MQTT broker, for MQTT Explorer or Node-RED:\n${brokers.join("\n")}\n\nstate and logs: ${home}\nCtrl-C ends all of it.\n`,
+    `\n獬豸 Xiezhi demo court\n\n  ${court.portalUrl}   (plain HTTP, this machine only)\n\nlogins of the demo, each with password and PIN, random, made at its first start:\n${lines.join("\n")}\n\neach room's MQTT broker, for MQTT Explorer or Node-RED:\n${brokers.join("\n")}\n\nstate and logs: ${home}\nCtrl-C ends all of it.\n`,
   );
 }

@@ -36,6 +36,8 @@ export interface CourtOptions {
 export class RunningCourt {
   readonly run = newId();
   readonly logins: Readonly<Record<string, string>>;
+  /** For rooms' own addresses, by login. */
+  readonly pins: Readonly<Record<string, string>>;
   /** Each room's MQTT broker on loopback, and the password of its login `technician`. */
   readonly brokers: ReadonlyMap<string, { port: number; password: string }>;
   readonly portalUrl: string;
@@ -53,6 +55,7 @@ export class RunningCourt {
     this.run = run;
     this.clock = systemClock;
     this.logins = ready.logins;
+    this.pins = ready.pins;
     this.brokers = ready.brokers;
     this.portalUrl = `http://localhost:${ready.portalPort}`;
     this.grpcPort = ready.grpcPort;
@@ -82,8 +85,9 @@ export class RunningCourt {
       }
       const readyFile = join(hub, "ready.json");
       const loginsFile = join(home, "logins.json");
+      const pinsFile = join(home, "pins.json");
       await rm(readyFile, { force: true });
-      await writeDurably(join(hub, "bootstrap.json"), JSON.stringify(bootstrapOf(rooms, loginsFile), null, 1));
+      await writeDurably(join(hub, "bootstrap.json"), JSON.stringify(bootstrapOf(rooms, { loginsFile, pinsFile }), null, 1));
       const hubConfig = {
         stateFolder: hub,
         tlsFolder,
@@ -112,12 +116,13 @@ export class RunningCourt {
         throw new Error(`${error.message}; its log ends with:\n${(await readIfThere(logOf(home, "hub")))?.slice(-LOG_END_CHARACTERS)}`);
       });
       processes.onExit = () => {};
-      const logins = JSON.parse((await readIfThere(loginsFile)) ?? "{}") as Record<string, string>;
+      const [logins, pins] = await Promise.all([wordsOf(loginsFile), wordsOf(pinsFile)]);
       const { ca } = await tlsFor(tlsFolder);
       const brokers = new Map([...files].map(([room, { mqtt }]) => [room, mqtt]));
       return new RunningCourt(options, processes, run, {
         ...served,
         logins,
+        pins,
         ca,
         brokers,
         absentPlan: files.get(rooms[0]?.id ?? "")?.absent,
@@ -165,6 +170,7 @@ interface Ready {
   portalPort: number;
   grpcPort: number;
   logins: Record<string, string>;
+  pins: Record<string, string>;
   ca: string;
   brokers: RunningCourt["brokers"];
   absentPlan: string | undefined;
@@ -191,12 +197,16 @@ function demoProcess({ name, args }: Pick<ProcessSpec, "name" | "args">, options
   };
 }
 
-function bootstrapOf(rooms: readonly DemoRoom[], loginsFile: string): object {
+async function wordsOf(file: string): Promise<Record<string, string>> {
+  return JSON.parse((await readIfThere(file)) ?? "{}") as Record<string, string>;
+}
+
+function bootstrapOf(rooms: readonly DemoRoom[], files: { loginsFile: string; pinsFile: string }): object {
   return {
     sites: demoSites,
     rooms: rooms.map(({ id, siteId, nameZh, nameEn, seats }) => ({ id, siteId, nameZh, nameEn, seats })),
     users: demoUsers,
-    loginsFile,
+    ...files,
   };
 }
 

@@ -24,6 +24,8 @@ export function auditsRpc(service: AuditsService): Implementation {
           outcome: row.outcome,
           requestId: row.request_id,
           from: row.came_from,
+          roomId: row.room_id,
+          afterRevocation: row.after_revocation,
         })),
       };
     },

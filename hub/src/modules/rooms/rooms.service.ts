@@ -1,3 +1,4 @@
+import type { Timer } from "@xiezhi/base/clock.ts";
 import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { isXiezhiError } from "@xiezhi/protos/errors.ts";
 import { AgentService, RememberRequestSchema } from "@xiezhi/protos/gen/xiezhi/agents/v1/agents_pb.js";
@@ -44,7 +45,7 @@ export class RoomsService {
     });
   }
 
-  begin(): { cancel(): void } {
+  begin(): Timer {
     return this.platform.clock.every(LIST_AGAIN_MS, () => void this.remindAll());
   }
 

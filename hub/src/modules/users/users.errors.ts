@@ -8,6 +8,13 @@ export const errors = defineErrors("USERS", {
     zh: "用户名或密码不正确",
     en: "login or password is wrong",
   }),
+  guessablePin: () => ({
+    code: "INVALID_ARGUMENT",
+    reason: "GUESSABLE_PIN",
+    zh: "PIN 码过于简单：不要全部相同或依次相连的数字",
+    en: "pin is too easy: neither one digit repeated nor digits in a row",
+    details: { field: "pin" },
+  }),
   loginTaken: (login: string) => ({
     code: "ALREADY_EXISTS",
     reason: "LOGIN_TAKEN",

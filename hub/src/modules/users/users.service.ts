@@ -25,6 +25,9 @@ export interface NewUser {
   roles: readonly Pick<RoleAtSite, "role" | "siteId">[];
 }
 
+/** Touched whenever who may sign in, or with what and as what, became another. */
+export const USERS_TOPIC = "users";
+
 export class UsersService {
   private readonly platform: Platform;
   private readonly store: UsersStore;
@@ -55,8 +58,23 @@ export class UsersService {
     return this.known.get(userId)?.homeSiteId;
   }
 
-  async knows(login: string): Promise<boolean> {
-    return (await this.store.byLogin(undefined, login)) !== undefined;
+  async withLogin(login: string): Promise<User | undefined> {
+    return (await this.store.byLogin(undefined, login))?.user;
+  }
+
+  /** Who may sign in by PIN at the site's rooms, each with their roles at that site. */
+  withPinAt(siteId: string): { user: User; pinVerifier: string }[] {
+    return [...this.known.values()].flatMap(({ user, pinVerifier }) => {
+      const roles = user.roles.filter((role) => role.siteId === siteId);
+      if (user.disabled || pinVerifier === "" || roles.length === 0) return [];
+      return [{ user: create(UserSchema, { ...user, roles }), pinVerifier }];
+    });
+  }
+
+  /** Whether something had been taken from the user by then, UTC ms; a room that was away could not know it. */
+  narrowedBy(userId: string, atMs: number): boolean {
+    const narrowedAtMs = this.known.get(userId)?.narrowedAtMs ?? 0;
+    return narrowedAtMs > 0 && narrowedAtMs <= atMs;
   }
 
   /** A session for who knows the password. The same work, answer and slowing whether the login exists or not. */
@@ -109,7 +127,7 @@ export class UsersService {
       name: request.name,
       roles: [...request.roles],
     });
-    const stored = { user, homeSiteId, verifier: await verifierOf(request.password) };
+    const stored = { user, homeSiteId, verifier: await verifierOf(request.password), pinVerifier: "", narrowedAtMs: 0 };
     const answer = await this.platform.change(call, { id: user.id, siteId: homeSiteId }, async (tx) => {
       await this.mayHold(tx, user.roles);
       if (allowed && user.roles.some(({ role }) => ADMINISTRATORS.includes(role))) throw errors.administratorByOthers();
@@ -118,7 +136,7 @@ export class UsersService {
       await this.store.add(tx, stored).catch((error: unknown) => {
         throw isDuplicate(error) ? errors.loginTaken(user.login) : error;
       });
-      tx.afterCommit(() => this.known.set(user.id, stored));
+      tx.afterCommit(() => this.know(stored));
       return { user };
     });
     return answer.user;
@@ -127,9 +145,10 @@ export class UsersService {
   /** Ends every session of theirs; open streams end with them. */
   async disable(call: Call, userId: string): Promise<User> {
     const answer = await this.onOther(call, userId, async (tx, stored) => {
-      await this.store.disable(tx, userId);
+      const narrowedAtMs = this.platform.clock.nowMs();
+      await this.store.disable(tx, userId, narrowedAtMs);
       await this.platform.sessions.endOfUser(tx, userId);
-      return { ...stored, user: create(UserSchema, { ...stored.user, disabled: true }) };
+      return { ...stored, narrowedAtMs, user: create(UserSchema, { ...stored.user, disabled: true }) };
     });
     return answer.user;
   }
@@ -142,10 +161,11 @@ export class UsersService {
       const kept = allowed ? stored.user.roles.filter(({ siteId }) => !allowed.includes(siteId)) : [];
       const next = create(UserSchema, { ...stored.user, roles: [...kept, ...roles] });
       await this.mayHold(tx, next.roles);
-      await this.store.setRoles(tx, userId, next.roles);
       const lost = stored.user.roles.some((had) => !next.roles.some(({ role, siteId }) => role === had.role && siteId === had.siteId));
+      const narrowedAtMs = lost ? this.platform.clock.nowMs() : stored.narrowedAtMs;
+      await this.store.setRoles(tx, userId, next.roles, narrowedAtMs);
       if (lost) await this.platform.sessions.endOfUser(tx, userId);
-      return { ...stored, user: next };
+      return { ...stored, narrowedAtMs, user: next };
     });
     return answer.user;
   }
@@ -158,12 +178,49 @@ export class UsersService {
     await this.platform.change(call, { id: found.user.id, siteId: found.homeSiteId }, async (tx) => {
       await this.store.setVerifier(tx, found.user.id, verifier);
       await this.platform.sessions.endOfUser(tx, found.user.id);
-      tx.afterCommit(() =>
-        this.known.set(found.user.id, { ...found, verifier, user: create(UserSchema, { ...found.user, disabled: false }) }),
-      );
+      tx.afterCommit(() => this.know({ ...found, verifier, user: create(UserSchema, { ...found.user, disabled: false }) }));
       return {};
     });
     return found.user;
+  }
+
+  /** One's own PIN; the password proves who asks, as slowly as a log-in. */
+  async setPin(call: Call, password: string, pin: string): Promise<User> {
+    const userId = userIdOf(call.caller);
+    const stored = this.known.get(userId);
+    if (!stored) throw errors.notFound();
+    await this.attempts.mayTry(stored.user.login, call.from);
+    if (!(await passwordFits(password, stored.verifier))) {
+      await this.attempts.failed(stored.user.login, call.from);
+      throw errors.wrongPassword();
+    }
+    return this.keepPin(call, stored, pin, stored.narrowedAtMs);
+  }
+
+  /** A PIN by another's hand: whoever had the old one has lost it. */
+  async resetPin(call: Call, userId: string, pin: string): Promise<User> {
+    const stored = this.known.get(userId);
+    if (!stored) throw errors.notFound();
+    return this.keepPin(call, stored, pin, stored.pinVerifier === "" ? stored.narrowedAtMs : this.platform.clock.nowMs());
+  }
+
+  private async keepPin(call: Call, { user, homeSiteId }: StoredUser, pin: string, narrowedAtMs: number): Promise<User> {
+    if (isGuessable(pin)) throw errors.guessablePin();
+    const pinVerifier = await hashPassword(pin);
+    const answer = await this.platform.change(call, { id: user.id, siteId: homeSiteId }, async (tx) => {
+      const stored = await this.store.get(tx, user.id);
+      if (!stored) throw errors.notFound();
+      await this.store.setPin(tx, user.id, pinVerifier, narrowedAtMs);
+      const next = { ...stored, pinVerifier, narrowedAtMs, user: create(UserSchema, { ...stored.user, hasPin: true }) };
+      tx.afterCommit(() => this.know(next));
+      return { user: next.user };
+    });
+    return answer.user;
+  }
+
+  private know(stored: StoredUser): void {
+    this.known.set(stored.user.id, stored);
+    this.platform.hints.touch(USERS_TOPIC);
   }
 
   private async openSession(call: Call, { user, homeSiteId }: StoredUser): Promise<{ user: User; token: string; expiresAtMs: number }> {
@@ -180,7 +237,7 @@ export class UsersService {
       const stored = await this.store.get(tx, userId);
       if (!stored) throw errors.notFound();
       const next = await fn(tx, stored);
-      tx.afterCommit(() => this.known.set(userId, next));
+      tx.afterCommit(() => this.know(next));
       return { user: next.user };
     });
   }
@@ -195,6 +252,12 @@ export class UsersService {
     const held = new Set(roles.map(({ role }) => role).filter((role) => ADMINISTRATORS.includes(role)));
     if (held.size > 1) throw errors.administratorsExclude();
   }
+}
+
+/** One digit repeated, or each one more (or one less) than the one before. */
+export function isGuessable(pin: string): boolean {
+  const steps = new Set([...pin].slice(1).map((digit, at) => Number(digit) - Number(pin[at])));
+  return steps.size === 1 && [-1, 0, 1].some((step) => steps.has(step));
 }
 
 function verifierOf(password: NewUser["password"]): Promise<string> {

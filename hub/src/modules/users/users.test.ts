@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { AuditsService } from "@xiezhi/protos/gen/xiezhi/audits/v1/audits_pb.js";
 import { Role } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
 import { UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
+import { passwordFits } from "@xiezhi/rpc/access/passwords.ts";
 import { clientOf } from "@xiezhi/rpc/client.ts";
 import { memoryLink } from "@xiezhi/rpc/memory.ts";
 import { PASSWORD, refused, requestId, startCourt } from "../../testing/court.ts";
@@ -178,4 +179,30 @@ test("lists page without repeating or skipping", async (t) => {
   await refused(system.listUsers({ pageToken: "\u0000" }), "PAGES_TOKEN");
   const error = await refused(system.listUsers({ pageSize: 1_000 }), "RPC_INVALID_FIELD");
   assert.equal(error.details.field, "page_size");
+});
+
+test("a PIN is set by oneself with the password, or by who makes accounts; an easy one is refused, and nothing of it is kept but a verifier", async (t) => {
+  const court = await startCourt(t);
+  const service = court.house.api<Service>("users");
+  const clerk = await court.as("clerk", UsersService);
+  const pin = "402913";
+  await refused(clerk.setPin({ requestId: requestId(), password: "wrong", pin }), "USERS_WRONG_PASSWORD");
+  await refused(clerk.setPin({ requestId: requestId(), password: PASSWORD, pin: "12345" }), "RPC_INVALID_FIELD");
+  for (const easy of ["777777", "345678", "9876543"])
+    await refused(clerk.setPin({ requestId: requestId(), password: PASSWORD, pin: easy }), "USERS_GUESSABLE_PIN");
+  assert.deepEqual(service.withPinAt("court-1"), []);
+  assert.equal((await clerk.setPin({ requestId: requestId(), password: PASSWORD, pin })).user?.hasPin, true);
+  const [given] = service.withPinAt("court-1");
+  assert.equal(given?.user.login, "clerk");
+  assert.match(given?.pinVerifier ?? "", /^\$argon2id\$/);
+  assert.ok(await passwordFits(pin, given?.pinVerifier));
+  const userId = given?.user.id ?? "";
+  const reset = { requestId: requestId(), userId, pin: "550172" };
+  for (const login of ["clerk", "security"]) await refused((await court.as(login, UsersService)).resetPin(reset), "RIGHTS_ROLE_NEEDED");
+  const beforeMs = court.clock.nowMs() - 1;
+  await (await court.as("system", UsersService)).resetPin(reset);
+  assert.ok(!(await passwordFits(pin, service.withPinAt("court-1")[0]?.pinVerifier)));
+  assert.deepEqual([service.narrowedBy(userId, beforeMs), service.narrowedBy(userId, court.clock.nowMs())], [false, true]);
+  await (await court.as("security", UsersService)).disableUser({ requestId: requestId(), userId });
+  assert.deepEqual(service.withPinAt("court-1"), [], "who is disabled may not sign in at a room");
 });

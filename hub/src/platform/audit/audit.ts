@@ -19,10 +19,27 @@ const columns = {
   outcome: "text",
   request_id: "text",
   came_from: "text",
+  room_id: "text",
+  after_revocation: "flag",
 } as const;
 const rows = new Table("audits", ["number"], columns);
 const counters = new Table("audits_counter", ["name"], { name: "text", value: "whole" });
+/** Ids of acts that rooms brought: each is taken once. */
+const taken = new Table("audits_taken", ["id"], { id: "text" } as const);
 export type AuditRow = RowOf<typeof columns>;
+
+/** What was done at a room's own address; `atMs` is the room's clock, UTC ms. */
+export interface RoomAct {
+  id: string;
+  atMs: number;
+  userId: string;
+  login: string;
+  act: string;
+  objectId: string;
+  outcome: string;
+  requestId: string;
+  from: string;
+}
 
 /** What is left out or empty asks for all; instants in UTC ms, `toMs` itself is not meant. */
 export interface AuditFilter {
@@ -52,6 +69,9 @@ export const auditMigrations: readonly Migration[] = [
   { name: "0005-by-act", ddl: "CREATE INDEX audits_by_act ON audits (act, number)" },
   { name: "0006-no-update", ddl: refusing("audits_no_update", "UPDATE") },
   { name: "0007-no-delete", ddl: refusing("audits_no_delete", "DELETE") },
+  { name: "0008-room", ddl: "ALTER TABLE audits ADD COLUMN room_id VARCHAR(64) NOT NULL DEFAULT ''" },
+  { name: "0009-after-revocation", ddl: "ALTER TABLE audits ADD COLUMN after_revocation BOOLEAN NOT NULL DEFAULT FALSE" },
+  { name: "0010-taken", ddl: "CREATE TABLE audits_taken (id VARCHAR(64) NOT NULL PRIMARY KEY)" },
 ];
 
 function refusing(name: string, what: "UPDATE" | "DELETE"): { sqlite: string; mysql: string } {
@@ -68,6 +88,7 @@ export class Audit {
   private readonly clock: Clock;
   private readonly rows;
   private readonly counters;
+  private readonly taken;
   private readonly told = new WeakSet<object>();
   private readonly strangers = new RateLimiterMemory({ points: 60, duration: 60 });
 
@@ -76,6 +97,7 @@ export class Audit {
     this.clock = clock;
     this.rows = rows.in(database);
     this.counters = counters.in(database);
+    this.taken = taken.in(database);
   }
 
   async append(tx: Tx, call: Call, object: ObjectRef, outcome: string): Promise<void> {
@@ -91,6 +113,28 @@ export class Audit {
       outcome,
       request_id: call.request?.id ?? "",
       came_from: call.from.slice(0, 100),
+      room_id: "",
+      after_revocation: false,
+    });
+  }
+
+  /** A row that a room brings: once, however often it is brought. The room is who its certificate says. */
+  async take(tx: Tx, room: { siteId: string; roomId: string }, act: RoomAct, afterRevocation: boolean): Promise<void> {
+    if (await this.taken.one(tx, { id: act.id })) return;
+    await this.taken.insert(tx, { id: act.id });
+    await this.rows.insert(tx, {
+      number: await this.nextNumber(tx),
+      at_ms: act.atMs,
+      user_id: act.userId.slice(0, 64),
+      login: act.login.slice(0, 64),
+      act: act.act.slice(0, 100),
+      object_id: act.objectId.slice(0, 150),
+      site_id: room.siteId,
+      outcome: act.outcome.slice(0, 100),
+      request_id: act.requestId.slice(0, 64),
+      came_from: act.from.slice(0, 100),
+      room_id: room.roomId,
+      after_revocation: afterRevocation,
     });
   }
 

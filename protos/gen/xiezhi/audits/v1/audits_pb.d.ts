@@ -71,6 +71,20 @@ export declare type AuditRow = Message<"xiezhi.audits.v1.AuditRow"> & {
    * @generated from field: string from = 10;
    */
   from: string;
+
+  /**
+   * The room at whose own address it was done; empty: at the hub.
+   *
+   * @generated from field: string room_id = 11;
+   */
+  roomId: string;
+
+  /**
+   * Done there after the hub had taken the right away, of which the room could not know yet.
+   *
+   * @generated from field: bool after_revocation = 12;
+   */
+  afterRevocation: boolean;
 };
 
 /**

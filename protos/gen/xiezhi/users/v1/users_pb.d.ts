@@ -4,7 +4,7 @@
 
 // People who may sign in, their roles at sites, and their sessions.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Role } from "../../rights/v1/rights_pb.js";
 
@@ -41,6 +41,13 @@ export declare type User = Message<"xiezhi.users.v1.User"> & {
    * @generated from field: repeated xiezhi.users.v1.RoleAtSite roles = 5;
    */
   roles: RoleAtSite[];
+
+  /**
+   * May sign in at a room's own address.
+   *
+   * @generated from field: bool has_pin = 6;
+   */
+  hasPin: boolean;
 };
 
 /**
@@ -71,6 +78,48 @@ export declare type RoleAtSite = Message<"xiezhi.users.v1.RoleAtSite"> & {
 export declare const RoleAtSiteSchema: GenMessage<RoleAtSite>;
 
 /**
+ * @generated from message xiezhi.users.v1.WhereAmIRequest
+ */
+export declare type WhereAmIRequest = Message<"xiezhi.users.v1.WhereAmIRequest"> & {
+};
+
+/**
+ * Describes the message xiezhi.users.v1.WhereAmIRequest.
+ * Use `create(WhereAmIRequestSchema)` to create a new message.
+ */
+export declare const WhereAmIRequestSchema: GenMessage<WhereAmIRequest>;
+
+/**
+ * @generated from message xiezhi.users.v1.WhereAmIResponse
+ */
+export declare type WhereAmIResponse = Message<"xiezhi.users.v1.WhereAmIResponse"> & {
+  /**
+   * @generated from field: xiezhi.users.v1.SignInWith sign_in_with = 1;
+   */
+  signInWith: SignInWith;
+
+  /**
+   * The room whose own address this is; empty: the hub.
+   *
+   * @generated from field: string room_id = 2;
+   */
+  roomId: string;
+
+  /**
+   * Methods that are served here, as `package.Service/Method`; empty: all of the contract.
+   *
+   * @generated from field: repeated string methods = 3;
+   */
+  methods: string[];
+};
+
+/**
+ * Describes the message xiezhi.users.v1.WhereAmIResponse.
+ * Use `create(WhereAmIResponseSchema)` to create a new message.
+ */
+export declare const WhereAmIResponseSchema: GenMessage<WhereAmIResponse>;
+
+/**
  * @generated from message xiezhi.users.v1.LogInRequest
  */
 export declare type LogInRequest = Message<"xiezhi.users.v1.LogInRequest"> & {
@@ -80,6 +129,8 @@ export declare type LogInRequest = Message<"xiezhi.users.v1.LogInRequest"> & {
   login: string;
 
   /**
+   * The PIN, where the server asks for that.
+   *
    * @generated from field: string password = 2;
    */
   password: string;
@@ -315,6 +366,90 @@ export declare type DisableUserResponse = Message<"xiezhi.users.v1.DisableUserRe
 export declare const DisableUserResponseSchema: GenMessage<DisableUserResponse>;
 
 /**
+ * @generated from message xiezhi.users.v1.SetPinRequest
+ */
+export declare type SetPinRequest = Message<"xiezhi.users.v1.SetPinRequest"> & {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: string password = 2;
+   */
+  password: string;
+
+  /**
+   * @generated from field: string pin = 3;
+   */
+  pin: string;
+};
+
+/**
+ * Describes the message xiezhi.users.v1.SetPinRequest.
+ * Use `create(SetPinRequestSchema)` to create a new message.
+ */
+export declare const SetPinRequestSchema: GenMessage<SetPinRequest>;
+
+/**
+ * @generated from message xiezhi.users.v1.SetPinResponse
+ */
+export declare type SetPinResponse = Message<"xiezhi.users.v1.SetPinResponse"> & {
+  /**
+   * @generated from field: xiezhi.users.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message xiezhi.users.v1.SetPinResponse.
+ * Use `create(SetPinResponseSchema)` to create a new message.
+ */
+export declare const SetPinResponseSchema: GenMessage<SetPinResponse>;
+
+/**
+ * @generated from message xiezhi.users.v1.ResetPinRequest
+ */
+export declare type ResetPinRequest = Message<"xiezhi.users.v1.ResetPinRequest"> & {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * @generated from field: string pin = 3;
+   */
+  pin: string;
+};
+
+/**
+ * Describes the message xiezhi.users.v1.ResetPinRequest.
+ * Use `create(ResetPinRequestSchema)` to create a new message.
+ */
+export declare const ResetPinRequestSchema: GenMessage<ResetPinRequest>;
+
+/**
+ * @generated from message xiezhi.users.v1.ResetPinResponse
+ */
+export declare type ResetPinResponse = Message<"xiezhi.users.v1.ResetPinResponse"> & {
+  /**
+   * @generated from field: xiezhi.users.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message xiezhi.users.v1.ResetPinResponse.
+ * Use `create(ResetPinResponseSchema)` to create a new message.
+ */
+export declare const ResetPinResponseSchema: GenMessage<ResetPinResponse>;
+
+/**
  * @generated from message xiezhi.users.v1.SetRolesRequest
  */
 export declare type SetRolesRequest = Message<"xiezhi.users.v1.SetRolesRequest"> & {
@@ -357,9 +492,48 @@ export declare type SetRolesResponse = Message<"xiezhi.users.v1.SetRolesResponse
 export declare const SetRolesResponseSchema: GenMessage<SetRolesResponse>;
 
 /**
+ * What a server asks who signs in for.
+ *
+ * @generated from enum xiezhi.users.v1.SignInWith
+ */
+export enum SignInWith {
+  /**
+   * @generated from enum value: SIGN_IN_WITH_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: SIGN_IN_WITH_PASSWORD = 1;
+   */
+  PASSWORD = 1,
+
+  /**
+   * At a room's own address.
+   *
+   * @generated from enum value: SIGN_IN_WITH_PIN = 2;
+   */
+  PIN = 2,
+}
+
+/**
+ * Describes the enum xiezhi.users.v1.SignInWith.
+ */
+export declare const SignInWithSchema: GenEnum<SignInWith>;
+
+/**
  * @generated from service xiezhi.users.v1.UsersService
  */
 export declare const UsersService: GenService<{
+  /**
+   * Which server this is: what the log-in page must ask for, and what is served after it.
+   *
+   * @generated from rpc xiezhi.users.v1.UsersService.WhereAmI
+   */
+  whereAmI: {
+    methodKind: "unary";
+    input: typeof WhereAmIRequestSchema;
+    output: typeof WhereAmIResponseSchema;
+  },
   /**
    * Sets the session cookie in browsers; other callers send the token as `authorization: Bearer …`.
    *
@@ -411,6 +585,26 @@ export declare const UsersService: GenService<{
     methodKind: "unary";
     input: typeof DisableUserRequestSchema;
     output: typeof DisableUserResponseSchema;
+  },
+  /**
+   * One's own PIN for rooms' own addresses; the password proves who asks.
+   *
+   * @generated from rpc xiezhi.users.v1.UsersService.SetPin
+   */
+  setPin: {
+    methodKind: "unary";
+    input: typeof SetPinRequestSchema;
+    output: typeof SetPinResponseSchema;
+  },
+  /**
+   * A PIN for who forgot theirs or never had one.
+   *
+   * @generated from rpc xiezhi.users.v1.UsersService.ResetPin
+   */
+  resetPin: {
+    methodKind: "unary";
+    input: typeof ResetPinRequestSchema;
+    output: typeof ResetPinResponseSchema;
   },
   /**
    * @generated from rpc xiezhi.users.v1.UsersService.SetRoles

@@ -4,15 +4,16 @@
 
 // People who may sign in, their roles at sites, and their sessions.
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_xiezhi_rights_v1_rights } from "../../rights/v1/rights_pb.js";
+import { file_xiezhi_texts_v1_texts } from "../../texts/v1/texts_pb.js";
 
 /**
  * Describes the file xiezhi/users/v1/users.proto.
  */
 export const file_xiezhi_users_v1_users = /*@__PURE__*/
-  fileDesc("Cht4aWV6aGkvdXNlcnMvdjEvdXNlcnMucHJvdG8SD3hpZXpoaS51c2Vycy52MSJtCgRVc2VyEgoKAmlkGAEgASgJEg0KBWxvZ2luGAIgASgJEgwKBG5hbWUYAyABKAkSEAoIZGlzYWJsZWQYBCABKAgSKgoFcm9sZXMYBSADKAsyGy54aWV6aGkudXNlcnMudjEuUm9sZUF0U2l0ZSJaCgpSb2xlQXRTaXRlEjAKBHJvbGUYASABKA4yFi54aWV6aGkucmlnaHRzLnYxLlJvbGVCCrpIB4IBBBABIAASGgoHc2l0ZV9pZBgCIAEoCUIJukgGcgQQARhAIkYKDExvZ0luUmVxdWVzdBIYCgVsb2dpbhgBIAEoCUIJukgGcgQQARhAEhwKCHBhc3N3b3JkGAIgASgJQgq6SAdyBRABGMgBIloKDUxvZ0luUmVzcG9uc2USIwoEdXNlchgBIAEoCzIVLnhpZXpoaS51c2Vycy52MS5Vc2VyEg0KBXRva2VuGAIgASgJEhUKDWV4cGlyZXNfYXRfbXMYAyABKAMiDwoNTG9nT3V0UmVxdWVzdCIQCg5Mb2dPdXRSZXNwb25zZSIPCg1XaG9BbUlSZXF1ZXN0IkwKDldob0FtSVJlc3BvbnNlEiMKBHVzZXIYASABKAsyFS54aWV6aGkudXNlcnMudjEuVXNlchIVCg1leHBpcmVzX2F0X21zGAIgASgDImgKEExpc3RVc2Vyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGMgBEhcKBnNlYXJjaBgDIAEoCUIHukgEcgIYZCJSChFMaXN0VXNlcnNSZXNwb25zZRIkCgV1c2VycxgBIAMoCzIVLnhpZXpoaS51c2Vycy52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLOAQoRQ3JlYXRlVXNlclJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESLgoFbG9naW4YAiABKAlCH7pIHHIaMhheW2Etel1bYS16MC05Ll8tXXsxLDMxfSQSFwoEbmFtZRgDIAEoCUIJukgGcgQQARhkEhwKCHBhc3N3b3JkGAQgASgJQgq6SAdyBRAKGMgBEjQKBXJvbGVzGAUgAygLMhsueGllemhpLnVzZXJzLnYxLlJvbGVBdFNpdGVCCLpIBZIBAhAyIjkKEkNyZWF0ZVVzZXJSZXNwb25zZRIjCgR1c2VyGAEgASgLMhUueGllemhpLnVzZXJzLnYxLlVzZXIiTQoSRGlzYWJsZVVzZXJSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhkKB3VzZXJfaWQYAiABKAlCCLpIBXIDsAEBIjoKE0Rpc2FibGVVc2VyUmVzcG9uc2USIwoEdXNlchgBIAEoCzIVLnhpZXpoaS51c2Vycy52MS5Vc2VyIoABCg9TZXRSb2xlc1JlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGQoHdXNlcl9pZBgCIAEoCUIIukgFcgOwAQESNAoFcm9sZXMYAyADKAsyGy54aWV6aGkudXNlcnMudjEuUm9sZUF0U2l0ZUIIukgFkgECEDIiNwoQU2V0Um9sZXNSZXNwb25zZRIjCgR1c2VyGAEgASgLMhUueGllemhpLnVzZXJzLnYxLlVzZXIypgUKDFVzZXJzU2VydmljZRJQCgVMb2dJbhIdLnhpZXpoaS51c2Vycy52MS5Mb2dJblJlcXVlc3QaHi54aWV6aGkudXNlcnMudjEuTG9nSW5SZXNwb25zZSIIirUYBAgEKAESUwoGTG9nT3V0Eh4ueGllemhpLnVzZXJzLnYxLkxvZ091dFJlcXVlc3QaHy54aWV6aGkudXNlcnMudjEuTG9nT3V0UmVzcG9uc2UiCIq1GAQIBCABElMKBldob0FtSRIeLnhpZXpoaS51c2Vycy52MS5XaG9BbUlSZXF1ZXN0Gh8ueGllemhpLnVzZXJzLnYxLldob0FtSVJlc3BvbnNlIgiKtRgECAQgARJeCglMaXN0VXNlcnMSIS54aWV6aGkudXNlcnMudjEuTGlzdFVzZXJzUmVxdWVzdBoiLnhpZXpoaS51c2Vycy52MS5MaXN0VXNlcnNSZXNwb25zZSIKirUYBggEEgIHCBJiCgpDcmVhdGVVc2VyEiIueGllemhpLnVzZXJzLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GiMueGllemhpLnVzZXJzLnYxLkNyZWF0ZVVzZXJSZXNwb25zZSILirUYBwgEEgEHOAESbwoLRGlzYWJsZVVzZXISIy54aWV6aGkudXNlcnMudjEuRGlzYWJsZVVzZXJSZXF1ZXN0GiQueGllemhpLnVzZXJzLnYxLkRpc2FibGVVc2VyUmVzcG9uc2UiFYq1GBEIBBICBwgaB3VzZXJfaWQ4ARJlCghTZXRSb2xlcxIgLnhpZXpoaS51c2Vycy52MS5TZXRSb2xlc1JlcXVlc3QaIS54aWV6aGkudXNlcnMudjEuU2V0Um9sZXNSZXNwb25zZSIUirUYEAgEEgEIGgd1c2VyX2lkOAFiBnByb3RvMw", [file_buf_validate_validate, file_xiezhi_rights_v1_rights]);
+  fileDesc("Cht4aWV6aGkvdXNlcnMvdjEvdXNlcnMucHJvdG8SD3hpZXpoaS51c2Vycy52MSJ+CgRVc2VyEgoKAmlkGAEgASgJEg0KBWxvZ2luGAIgASgJEgwKBG5hbWUYAyABKAkSEAoIZGlzYWJsZWQYBCABKAgSKgoFcm9sZXMYBSADKAsyGy54aWV6aGkudXNlcnMudjEuUm9sZUF0U2l0ZRIPCgdoYXNfcGluGAYgASgIIloKClJvbGVBdFNpdGUSMAoEcm9sZRgBIAEoDjIWLnhpZXpoaS5yaWdodHMudjEuUm9sZUIKukgHggEEEAEgABIaCgdzaXRlX2lkGAIgASgJQgm6SAZyBBABGEAiEQoPV2hlcmVBbUlSZXF1ZXN0ImcKEFdoZXJlQW1JUmVzcG9uc2USMQoMc2lnbl9pbl93aXRoGAEgASgOMhsueGllemhpLnVzZXJzLnYxLlNpZ25JbldpdGgSDwoHcm9vbV9pZBgCIAEoCRIPCgdtZXRob2RzGAMgAygJIkYKDExvZ0luUmVxdWVzdBIYCgVsb2dpbhgBIAEoCUIJukgGcgQQARhAEhwKCHBhc3N3b3JkGAIgASgJQgq6SAdyBRABGMgBIloKDUxvZ0luUmVzcG9uc2USIwoEdXNlchgBIAEoCzIVLnhpZXpoaS51c2Vycy52MS5Vc2VyEg0KBXRva2VuGAIgASgJEhUKDWV4cGlyZXNfYXRfbXMYAyABKAMiDwoNTG9nT3V0UmVxdWVzdCIQCg5Mb2dPdXRSZXNwb25zZSIPCg1XaG9BbUlSZXF1ZXN0IkwKDldob0FtSVJlc3BvbnNlEiMKBHVzZXIYASABKAsyFS54aWV6aGkudXNlcnMudjEuVXNlchIVCg1leHBpcmVzX2F0X21zGAIgASgDImgKEExpc3RVc2Vyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGMgBEhcKBnNlYXJjaBgDIAEoCUIHukgEcgIYZCJSChFMaXN0VXNlcnNSZXNwb25zZRIkCgV1c2VycxgBIAMoCzIVLnhpZXpoaS51c2Vycy52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLOAQoRQ3JlYXRlVXNlclJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESLgoFbG9naW4YAiABKAlCH7pIHHIaMhheW2Etel1bYS16MC05Ll8tXXsxLDMxfSQSFwoEbmFtZRgDIAEoCUIJukgGcgQQARhkEhwKCHBhc3N3b3JkGAQgASgJQgq6SAdyBRAKGMgBEjQKBXJvbGVzGAUgAygLMhsueGllemhpLnVzZXJzLnYxLlJvbGVBdFNpdGVCCLpIBZIBAhAyIjkKEkNyZWF0ZVVzZXJSZXNwb25zZRIjCgR1c2VyGAEgASgLMhUueGllemhpLnVzZXJzLnYxLlVzZXIiTQoSRGlzYWJsZVVzZXJSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhkKB3VzZXJfaWQYAiABKAlCCLpIBXIDsAEBIjoKE0Rpc2FibGVVc2VyUmVzcG9uc2USIwoEdXNlchgBIAEoCzIVLnhpZXpoaS51c2Vycy52MS5Vc2VyIm4KDVNldFBpblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHAoIcGFzc3dvcmQYAiABKAlCCrpIB3IFEAEYyAESIQoDcGluGAMgASgJQhS6SBFyDzINXlswLTldezYsMTJ9JCI1Cg5TZXRQaW5SZXNwb25zZRIjCgR1c2VyGAEgASgLMhUueGllemhpLnVzZXJzLnYxLlVzZXIibQoPUmVzZXRQaW5SZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhkKB3VzZXJfaWQYAiABKAlCCLpIBXIDsAEBEiEKA3BpbhgDIAEoCUIUukgRcg8yDV5bMC05XXs2LDEyfSQiNwoQUmVzZXRQaW5SZXNwb25zZRIjCgR1c2VyGAEgASgLMhUueGllemhpLnVzZXJzLnYxLlVzZXIigAEKD1NldFJvbGVzUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIZCgd1c2VyX2lkGAIgASgJQgi6SAVyA7ABARI0CgVyb2xlcxgDIAMoCzIbLnhpZXpoaS51c2Vycy52MS5Sb2xlQXRTaXRlQgi6SAWSAQIQMiI3ChBTZXRSb2xlc1Jlc3BvbnNlEiMKBHVzZXIYASABKAsyFS54aWV6aGkudXNlcnMudjEuVXNlciqHAQoKU2lnbkluV2l0aBIcChhTSUdOX0lOX1dJVEhfVU5TUEVDSUZJRUQQABIxChVTSUdOX0lOX1dJVEhfUEFTU1dPUkQQARoWkrUYEgoG5a+G56CBEghwYXNzd29yZBIoChBTSUdOX0lOX1dJVEhfUElOEAIaEpK1GA4KB1BJTiDnoIESA1BJTjK/BwoMVXNlcnNTZXJ2aWNlElkKCFdoZXJlQW1JEiAueGllemhpLnVzZXJzLnYxLldoZXJlQW1JUmVxdWVzdBohLnhpZXpoaS51c2Vycy52MS5XaGVyZUFtSVJlc3BvbnNlIgiKtRgECAQoARJQCgVMb2dJbhIdLnhpZXpoaS51c2Vycy52MS5Mb2dJblJlcXVlc3QaHi54aWV6aGkudXNlcnMudjEuTG9nSW5SZXNwb25zZSIIirUYBAgEKAESUwoGTG9nT3V0Eh4ueGllemhpLnVzZXJzLnYxLkxvZ091dFJlcXVlc3QaHy54aWV6aGkudXNlcnMudjEuTG9nT3V0UmVzcG9uc2UiCIq1GAQIBCABElMKBldob0FtSRIeLnhpZXpoaS51c2Vycy52MS5XaG9BbUlSZXF1ZXN0Gh8ueGllemhpLnVzZXJzLnYxLldob0FtSVJlc3BvbnNlIgiKtRgECAQgARJeCglMaXN0VXNlcnMSIS54aWV6aGkudXNlcnMudjEuTGlzdFVzZXJzUmVxdWVzdBoiLnhpZXpoaS51c2Vycy52MS5MaXN0VXNlcnNSZXNwb25zZSIKirUYBggEEgIHCBJiCgpDcmVhdGVVc2VyEiIueGllemhpLnVzZXJzLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GiMueGllemhpLnVzZXJzLnYxLkNyZWF0ZVVzZXJSZXNwb25zZSILirUYBwgEEgEHOAESbwoLRGlzYWJsZVVzZXISIy54aWV6aGkudXNlcnMudjEuRGlzYWJsZVVzZXJSZXF1ZXN0GiQueGllemhpLnVzZXJzLnYxLkRpc2FibGVVc2VyUmVzcG9uc2UiFYq1GBEIBBICBwgaB3VzZXJfaWQ4ARJVCgZTZXRQaW4SHi54aWV6aGkudXNlcnMudjEuU2V0UGluUmVxdWVzdBofLnhpZXpoaS51c2Vycy52MS5TZXRQaW5SZXNwb25zZSIKirUYBggEIAE4ARJlCghSZXNldFBpbhIgLnhpZXpoaS51c2Vycy52MS5SZXNldFBpblJlcXVlc3QaIS54aWV6aGkudXNlcnMudjEuUmVzZXRQaW5SZXNwb25zZSIUirUYEAgEEgEHGgd1c2VyX2lkOAESZQoIU2V0Um9sZXMSIC54aWV6aGkudXNlcnMudjEuU2V0Um9sZXNSZXF1ZXN0GiEueGllemhpLnVzZXJzLnYxLlNldFJvbGVzUmVzcG9uc2UiFIq1GBAIBBIBCBoHdXNlcl9pZDgBYgZwcm90bzM", [file_buf_validate_validate, file_xiezhi_rights_v1_rights, file_xiezhi_texts_v1_texts]);
 
 /**
  * Describes the message xiezhi.users.v1.User.
@@ -29,102 +30,158 @@ export const RoleAtSiteSchema = /*@__PURE__*/
   messageDesc(file_xiezhi_users_v1_users, 1);
 
 /**
+ * Describes the message xiezhi.users.v1.WhereAmIRequest.
+ * Use `create(WhereAmIRequestSchema)` to create a new message.
+ */
+export const WhereAmIRequestSchema = /*@__PURE__*/
+  messageDesc(file_xiezhi_users_v1_users, 2);
+
+/**
+ * Describes the message xiezhi.users.v1.WhereAmIResponse.
+ * Use `create(WhereAmIResponseSchema)` to create a new message.
+ */
+export const WhereAmIResponseSchema = /*@__PURE__*/
+  messageDesc(file_xiezhi_users_v1_users, 3);
+
+/**
  * Describes the message xiezhi.users.v1.LogInRequest.
  * Use `create(LogInRequestSchema)` to create a new message.
  */
 export const LogInRequestSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 2);
+  messageDesc(file_xiezhi_users_v1_users, 4);
 
 /**
  * Describes the message xiezhi.users.v1.LogInResponse.
  * Use `create(LogInResponseSchema)` to create a new message.
  */
 export const LogInResponseSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 3);
+  messageDesc(file_xiezhi_users_v1_users, 5);
 
 /**
  * Describes the message xiezhi.users.v1.LogOutRequest.
  * Use `create(LogOutRequestSchema)` to create a new message.
  */
 export const LogOutRequestSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 4);
+  messageDesc(file_xiezhi_users_v1_users, 6);
 
 /**
  * Describes the message xiezhi.users.v1.LogOutResponse.
  * Use `create(LogOutResponseSchema)` to create a new message.
  */
 export const LogOutResponseSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 5);
+  messageDesc(file_xiezhi_users_v1_users, 7);
 
 /**
  * Describes the message xiezhi.users.v1.WhoAmIRequest.
  * Use `create(WhoAmIRequestSchema)` to create a new message.
  */
 export const WhoAmIRequestSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 6);
+  messageDesc(file_xiezhi_users_v1_users, 8);
 
 /**
  * Describes the message xiezhi.users.v1.WhoAmIResponse.
  * Use `create(WhoAmIResponseSchema)` to create a new message.
  */
 export const WhoAmIResponseSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 7);
+  messageDesc(file_xiezhi_users_v1_users, 9);
 
 /**
  * Describes the message xiezhi.users.v1.ListUsersRequest.
  * Use `create(ListUsersRequestSchema)` to create a new message.
  */
 export const ListUsersRequestSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 8);
+  messageDesc(file_xiezhi_users_v1_users, 10);
 
 /**
  * Describes the message xiezhi.users.v1.ListUsersResponse.
  * Use `create(ListUsersResponseSchema)` to create a new message.
  */
 export const ListUsersResponseSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 9);
+  messageDesc(file_xiezhi_users_v1_users, 11);
 
 /**
  * Describes the message xiezhi.users.v1.CreateUserRequest.
  * Use `create(CreateUserRequestSchema)` to create a new message.
  */
 export const CreateUserRequestSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 10);
+  messageDesc(file_xiezhi_users_v1_users, 12);
 
 /**
  * Describes the message xiezhi.users.v1.CreateUserResponse.
  * Use `create(CreateUserResponseSchema)` to create a new message.
  */
 export const CreateUserResponseSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 11);
+  messageDesc(file_xiezhi_users_v1_users, 13);
 
 /**
  * Describes the message xiezhi.users.v1.DisableUserRequest.
  * Use `create(DisableUserRequestSchema)` to create a new message.
  */
 export const DisableUserRequestSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 12);
+  messageDesc(file_xiezhi_users_v1_users, 14);
 
 /**
  * Describes the message xiezhi.users.v1.DisableUserResponse.
  * Use `create(DisableUserResponseSchema)` to create a new message.
  */
 export const DisableUserResponseSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 13);
+  messageDesc(file_xiezhi_users_v1_users, 15);
+
+/**
+ * Describes the message xiezhi.users.v1.SetPinRequest.
+ * Use `create(SetPinRequestSchema)` to create a new message.
+ */
+export const SetPinRequestSchema = /*@__PURE__*/
+  messageDesc(file_xiezhi_users_v1_users, 16);
+
+/**
+ * Describes the message xiezhi.users.v1.SetPinResponse.
+ * Use `create(SetPinResponseSchema)` to create a new message.
+ */
+export const SetPinResponseSchema = /*@__PURE__*/
+  messageDesc(file_xiezhi_users_v1_users, 17);
+
+/**
+ * Describes the message xiezhi.users.v1.ResetPinRequest.
+ * Use `create(ResetPinRequestSchema)` to create a new message.
+ */
+export const ResetPinRequestSchema = /*@__PURE__*/
+  messageDesc(file_xiezhi_users_v1_users, 18);
+
+/**
+ * Describes the message xiezhi.users.v1.ResetPinResponse.
+ * Use `create(ResetPinResponseSchema)` to create a new message.
+ */
+export const ResetPinResponseSchema = /*@__PURE__*/
+  messageDesc(file_xiezhi_users_v1_users, 19);
 
 /**
  * Describes the message xiezhi.users.v1.SetRolesRequest.
  * Use `create(SetRolesRequestSchema)` to create a new message.
  */
 export const SetRolesRequestSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 14);
+  messageDesc(file_xiezhi_users_v1_users, 20);
 
 /**
  * Describes the message xiezhi.users.v1.SetRolesResponse.
  * Use `create(SetRolesResponseSchema)` to create a new message.
  */
 export const SetRolesResponseSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_users_v1_users, 15);
+  messageDesc(file_xiezhi_users_v1_users, 21);
+
+/**
+ * Describes the enum xiezhi.users.v1.SignInWith.
+ */
+export const SignInWithSchema = /*@__PURE__*/
+  enumDesc(file_xiezhi_users_v1_users, 0);
+
+/**
+ * What a server asks who signs in for.
+ *
+ * @generated from enum xiezhi.users.v1.SignInWith
+ */
+export const SignInWith = /*@__PURE__*/
+  tsEnum(SignInWithSchema);
 
 /**
  * @generated from service xiezhi.users.v1.UsersService
