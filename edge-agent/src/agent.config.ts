@@ -1,5 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { config, type ConfigOf, field } from "@xiezhi/base/config.ts";
 import { z } from "zod";
+
+const PORTAL = fileURLToPath(new URL("../../hub/portal/dist", import.meta.url));
 
 const plainName = (about: string) =>
   z
@@ -59,6 +62,13 @@ export const AgentConfig = config({
     port: field.int("The room's broker on loopback; 0: the port it had last, else a free one", { max: 65_535, default: 0 }),
     members: z.array(MemberConfig).describe("Who may come to the room's broker beside the agent").default([]),
   }).default({ port: 0, members: [] }),
+  web: config({
+    port: field.int("The room's own address on loopback: the pages, by PIN; 0 finds a free port", { max: 65_535, default: 0 }),
+    instance: field.text("Name of this installation: small letters, digits, dashes; part of the cookie's name", { default: "xiezhi" }),
+    portalFolder: field.folder("The built portal; the one of this checkout where absent", {
+      default: PORTAL,
+    }),
+  }).default({ port: 0, instance: "xiezhi", portalFolder: PORTAL }),
   devices: z.array(DeviceConfig),
 });
 export type AgentConfig = ConfigOf<typeof AgentConfig>;

@@ -1,6 +1,7 @@
 /** One room's agent. Each part may use only what stands above it. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
 import { systemClock } from "@xiezhi/base/clock.ts";
 import { readConfig } from "@xiezhi/base/config.ts";
 import { createLog } from "@xiezhi/base/log.ts";
@@ -11,9 +12,11 @@ import { roomKeyName } from "@xiezhi/ledger/checkpoint.ts";
 import { formatVerifierKey, verifierOf } from "@xiezhi/ledger/note.ts";
 import { openRoomKey, sha256 } from "@xiezhi/media/signing.ts";
 import { bootId } from "@xiezhi/media/spool/boot.ts";
+import { RoomSchema } from "@xiezhi/protos/gen/xiezhi/sites/v1/sites_pb.js";
 import { startGrpcServer } from "@xiezhi/rpc/grpc.ts";
 import { certificateDoor, dialledDoor } from "./access/doors.ts";
 import { AgentConfig } from "./agent.config.ts";
+import { OwnAddress } from "./access/own-address.part.ts";
 import { bridge } from "./bridge/bridge.part.ts";
 import { RoomLink } from "./bridge/room-link.ts";
 import { RoomBroker } from "./broker/broker.part.ts";
@@ -79,10 +82,28 @@ const uplink = new Uplink({
 });
 shutdown.add("uplink", () => uplink.stop());
 
-const here = new Room({ clock, roomId: room.id, recording, memory, central: () => uplink.status() });
+const here = new Room({
+  clock,
+  roomId: room.id,
+  recording,
+  memory,
+  central: () => uplink.status(),
+  onCentral: (listener) => uplink.onChange(listener),
+});
+const ownAddress = new OwnAddress({
+  clock,
+  log: log.child({ part: "access" }),
+  stateFolder,
+  room: create(RoomSchema, { ...room, siteId }),
+  web: config.web,
+});
+await ownAddress.open();
+ownAddress.sessions.busy = (userId) => recording.status().take?.startedBy.userId === userId;
+shutdown.add("own address", () => ownAddress.close());
 const implementations = [
   here.implementation,
   bridge({ clock, room, siteId, bootId: bootId(), agentVersion: AGENT_VERSION, devices, memory }),
+  ownAddress.forHub,
 ];
 here.open();
 shutdown.add("room", () => here.close());
@@ -96,4 +117,5 @@ const server = await startGrpcServer({
   tls: { key: tls.key, cert: tls.cert, clientCa: tls.ca },
 });
 shutdown.add("gRPC", () => server.close());
-log.info({ grpcPort: server.port }, "the room is open");
+const webPort = await ownAddress.serve([here.implementation]);
+log.info({ grpcPort: server.port, webPort }, "the room is open");

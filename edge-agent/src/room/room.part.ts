@@ -25,6 +25,8 @@ export interface RoomOptions {
   recording: Recording;
   memory: Memory;
   central(): CentralCopy;
+  /** Calls the listener when the link to the hub comes or goes; returns the way to stop it. */
+  onCentral(listener: () => void): () => void;
 }
 
 /** What is done in a room, written once: the hub relays to it and the room's own server calls it. */
@@ -61,7 +63,7 @@ export class Room {
 
   private async *watchDesk({ roomId }: { roomId: string }, { signal }: RpcContext) {
     this.mine(roomId);
-    const { clock, recording, memory, central } = this.options;
+    const { clock, recording, memory, central, onCentral } = this.options;
     const wake = new Wakeup(signal);
     let changed = true;
     let levels: readonly SoundLevel[] | undefined;
@@ -72,6 +74,7 @@ export class Room {
     const stops = [
       recording.onStatus(deskChanged),
       memory.onChange(deskChanged),
+      onCentral(deskChanged),
       recording.onLevels((heard) => {
         levels = heard;
         wake.now();

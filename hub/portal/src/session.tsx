@@ -2,7 +2,7 @@ import { getOption } from "@bufbuild/protobuf";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { useQuery } from "@tanstack/react-query";
 import { rights, type Role } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
-import { type User, UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
+import { SignInWith, type User, UsersService, type WhereAmIResponse } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
 import { createContext, type ReactNode, useContext } from "react";
 import { call, queries, socket, whoAmIKey } from "./client.ts";
 import { toXiezhiError } from "./failures.ts";
@@ -10,10 +10,14 @@ import { toXiezhiError } from "./failures.ts";
 /** Who is signed in; `undefined` while that isn't known, `null`: nobody. */
 const SessionContext = createContext<User | null | undefined>(undefined);
 
+/** The server that this page came from: it stays the same one as long as the page stands. */
+let here: WhereAmIResponse | undefined;
+
 export function SessionProvider({ children }: { children: ReactNode }) {
   const query = useQuery({
     queryKey: whoAmIKey,
     queryFn: async ({ signal }) => {
+      here ??= await call(UsersService.method.whereAmI, {}, signal);
       try {
         return (await call(UsersService.method.whoAmI, {}, signal)).user ?? null;
       } catch (thrown) {
@@ -59,8 +63,22 @@ function become(user: User | null): void {
   queries.setQueryData(whoAmIKey, user);
 }
 
-/** Whether the contract lets one of the user's roles call a method: what the menu offers. The server decides, not this. */
+/** The room whose own address this page came from; undefined: the hub's. */
+export function ownRoomId(): string | undefined {
+  return here?.roomId || undefined;
+}
+
+export function asksForPin(): boolean {
+  return here?.signInWith === SignInWith.PIN;
+}
+
+/**
+ * Whether this server serves a method, and the contract lets one of the user's roles call it: what the menu offers. The server
+ * decides, not this.
+ */
 export function mayCall(user: User, method: DescMethod): boolean {
+  const served = here?.methods ?? [];
+  if (served.length > 0 && !served.includes(`${method.parent.typeName}/${method.name}`)) return false;
   const stated = getOption(method, rights);
   return stated.everyone || user.roles.some((it) => stated.roles.includes(it.role));
 }

@@ -70,6 +70,11 @@ export function implement<S extends DescService>(service: S, handlers: Handlers<
   return { service, handlers };
 }
 
+/** As `implement`, for a server that serves a part of the service; what it leaves out is UNIMPLEMENTED there. */
+export function implementSome<S extends DescService>(service: S, handlers: Partial<Handlers<S>>): Implementation {
+  return { service, handlers: handlers as Implementation["handlers"] };
+}
+
 /** What a caller showed at the door. */
 export interface Credentials {
   /** `authorization: Bearer …` */

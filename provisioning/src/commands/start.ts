@@ -32,7 +32,8 @@ export async function startDemo(): Promise<void> {
   const brokers = [...court.brokers].map(
     ([room, { port, password }]) => `  ${room.padEnd(16)} mqtt://127.0.0.1:${port}   technician ${password}`,
   );
+  const rooms = [...court.roomUrls].map(([room, url]) => `  ${room.padEnd(16)} ${url}`);
   process.stdout.write(
-    `\n獬豸 Xiezhi demo court\n\n  ${court.portalUrl}   (plain HTTP, this machine only)\n\nlogins of the demo, each with password and PIN, random, made at its first start:\n${lines.join("\n")}\n\neach room's MQTT broker, for MQTT Explorer or Node-RED:\n${brokers.join("\n")}\n\nstate and logs: ${home}\nCtrl-C ends all of it.\n`,
+    `\n獬豸 Xiezhi demo court\n\n  ${court.portalUrl}   (plain HTTP, this machine only)\n\nlogins of the demo, each with password and PIN, random, made at its first start:\n${lines.join("\n")}\n\neach room's own address, by PIN, also without the hub:\n${rooms.join("\n")}\n\neach room's MQTT broker, for MQTT Explorer or Node-RED:\n${brokers.join("\n")}\n\nstate and logs: ${home}\nCtrl-C ends all of it.\n`,
   );
 }

@@ -38,12 +38,12 @@ interface RoomAddresses {
   encoders: number[];
 }
 
-/** Writes what one room's devices and agent read at their start; returns the two files. */
+/** Writes what one room's devices and agent read at their start; returns the devices' files and where the room is reached. */
 export async function prepareRoom(
   home: string,
   room: DemoRoom,
   options: { ports: Ports; authority: Authority; hubPort: number; clips: string; absentCamera?: string },
-): Promise<{ devices: string; agent: string; absent: string | undefined; mqtt: { port: number; password: string } }> {
+): Promise<{ devices: string; absent: string | undefined; mqtt: { port: number; password: string }; webPort: number }> {
   const { ports, authority } = options;
   const stateFolder = join(home, "agents", room.id);
   const tlsFolder = join(stateFolder, "tls");
@@ -57,6 +57,7 @@ export async function prepareRoom(
   const login = await deviceLogin(join(home, "devices", `${room.id}.login.json`));
   const { password } = await deviceLogin(join(home, "devices", `${room.id}.mqtt.json`));
   const mqtt = { port: await ports.of(`${room.id} mqtt`), password };
+  const webPort = await ports.of(`${room.id} web`);
   const agent = join(stateFolder, "agent.json");
   await writeDurably(
     agent,
@@ -69,6 +70,7 @@ export async function prepareRoom(
         hub: { host: "localhost", port: options.hubPort },
         grpcPort: await ports.of(`${room.id} grpc`),
         mqtt: { port: mqtt.port, members: [{ name: "technician", kind: "technician", password: mqtt.password }] },
+        web: { port: webPort },
         devices: [...cameraConfigs(room, addresses, login), ...encoderConfigs(room, addresses, login)],
       },
       null,
@@ -91,7 +93,7 @@ export async function prepareRoom(
   const absent = options.absentCamera === undefined ? undefined : join(home, "devices", `${room.id}-absent.json`);
   await writeDurably(devices, JSON.stringify(presentPlan));
   if (absent !== undefined) await writeDurably(absent, JSON.stringify(absentPlan));
-  return { devices, agent, absent, mqtt };
+  return { devices, absent, mqtt, webPort };
 }
 
 async function deviceLogin(file: string): Promise<{ username: string; password: string }> {

@@ -41,6 +41,8 @@ export class RunningCourt {
   /** Each room's MQTT broker on loopback, and the password of its login `technician`. */
   readonly brokers: ReadonlyMap<string, { port: number; password: string }>;
   readonly portalUrl: string;
+  /** Each room's own address, on loopback; people sign in there by PIN. */
+  readonly roomUrls: ReadonlyMap<string, string>;
   readonly stateFolders: { hub: string };
   private readonly processes: Processes;
   private readonly clock: Clock;
@@ -57,6 +59,7 @@ export class RunningCourt {
     this.logins = ready.logins;
     this.pins = ready.pins;
     this.brokers = ready.brokers;
+    this.roomUrls = ready.roomUrls;
     this.portalUrl = `http://localhost:${ready.portalPort}`;
     this.grpcPort = ready.grpcPort;
     this.ca = ready.ca;
@@ -107,10 +110,10 @@ export class RunningCourt {
         };
       });
       const start = (spec: Pick<ProcessSpec, "name" | "args">) => processes.start(demoProcess(spec, options, run));
-      start({ name: "hub", args: [program("hub/src/main.ts"), join(hub, "hub.json")] });
-      for (const [room, { devices, agent }] of files) {
+      start({ name: "hub", args: wordsFor(home, "hub") });
+      for (const [room, { devices }] of files) {
         start({ name: `devices-${room}`, args: [program("provisioning/src/demo/devices.main.ts"), devices] });
-        start({ name: `agent-${room}`, args: [program("edge-agent/src/main.ts"), agent] });
+        start({ name: `agent-${room}`, args: wordsFor(home, `agent-${room}`) });
       }
       const served = await Promise.race([readyOf(readyFile), hubEnded]).catch(async (error: Error) => {
         throw new Error(`${error.message}; its log ends with:\n${(await readIfThere(logOf(home, "hub")))?.slice(-LOG_END_CHARACTERS)}`);
@@ -119,11 +122,13 @@ export class RunningCourt {
       const [logins, pins] = await Promise.all([wordsOf(loginsFile), wordsOf(pinsFile)]);
       const { ca } = await tlsFor(tlsFolder);
       const brokers = new Map([...files].map(([room, { mqtt }]) => [room, mqtt]));
+      const roomUrls = new Map([...files].map(([room, { webPort }]) => [room, `http://localhost:${webPort}`]));
       return new RunningCourt(options, processes, run, {
         ...served,
         logins,
         pins,
         ca,
+        roomUrls,
         brokers,
         absentPlan: files.get(rooms[0]?.id ?? "")?.absent,
       });
@@ -153,6 +158,19 @@ export class RunningCourt {
     this.absentPlan = undefined;
   }
 
+  /** Ends the hub or `agent-<room>`, in good order, until `begin`. */
+  end(name: string): Promise<void> {
+    return this.processes.stop(name);
+  }
+
+  /** Starts it again; resolves for the hub when it serves. */
+  async begin(name: string): Promise<void> {
+    const readyFile = join(this.stateFolders.hub, "ready.json");
+    if (name === "hub") await rm(readyFile, { force: true });
+    this.processes.start(demoProcess({ name, args: wordsFor(this.options.home, name) }, this.options, this.run));
+    if (name === "hub") await readyOf(readyFile);
+  }
+
   /** Pid of a process that was started here: `hub`, `agent-<room>`, `devices-<room>`. */
   pid(name: string): number | undefined {
     return this.processes.pid(name);
@@ -172,6 +190,7 @@ interface Ready {
   logins: Record<string, string>;
   pins: Record<string, string>;
   ca: string;
+  roomUrls: RunningCourt["roomUrls"];
   brokers: RunningCourt["brokers"];
   absentPlan: string | undefined;
 }
@@ -182,6 +201,12 @@ function program(path: string): string {
 
 function logOf(home: string, name: string): string {
   return join(home, "logs", `${name}.log`);
+}
+
+/** Program and configuration of the hub or of `agent-<room>`. */
+function wordsFor(home: string, name: string): string[] {
+  if (name === "hub") return [program("hub/src/main.ts"), join(home, "hub", "hub.json")];
+  return [program("edge-agent/src/main.ts"), join(home, "agents", name.slice("agent-".length), "agent.json")];
 }
 
 function demoProcess({ name, args }: Pick<ProcessSpec, "name" | "args">, options: CourtOptions, run: string): ProcessSpec {

@@ -67,7 +67,14 @@ export async function holdOneHearing(options: HoldOptions): Promise<Held> {
   };
 }
 
-async function listHearing({ link, clock, siteId, roomId, seconds }: HoldOptions): Promise<{ hearingId: string; caseNumber: string }> {
+/** A case and its hearing, listed from now on. */
+export async function listHearing({
+  link,
+  clock,
+  siteId,
+  roomId,
+  seconds,
+}: Pick<HoldOptions, "link" | "clock" | "siteId" | "roomId" | "seconds">): Promise<{ hearingId: string; caseNumber: string }> {
   const now = clock.nowMs();
   const number = `（${new Date(now).getUTCFullYear()}）粤0304民初${(now % 90_000_000) + 1}号`;
   const parties = [
@@ -123,7 +130,8 @@ async function roomReady({ link, clock, roomId, withoutTracks, say }: HoldOption
   say(`not all sources run: ${waiting?.join(", ") ?? "the room does not answer"}`);
 }
 
-async function allHeld({ link, clock, say }: HoldOptions, takeId: string): Promise<Take> {
+/** The take, once it has ended and the hub holds all of it twice. */
+export async function allHeld({ link, clock, say }: Pick<HoldOptions, "link" | "clock" | "say">, takeId: string): Promise<Take> {
   const takes = clientOf(TakesService, link);
   const deadlineMs = clock.nowMs() + HELD_WITHIN_MS;
   for (let take: Take | undefined; ; await clock.sleep(200)) {

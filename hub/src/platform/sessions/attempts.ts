@@ -1,15 +1,5 @@
 import { RateLimiterMemory } from "rate-limiter-flexible";
-import { defineErrors } from "@xiezhi/protos/errors.ts";
-
-const errors = defineErrors("SESSIONS", {
-  slowed: (seconds: number) => ({
-    code: "RESOURCE_EXHAUSTED",
-    reason: "LOG_IN_SLOWED",
-    zh: `登录失败次数过多，请 ${seconds} 秒后再试`,
-    en: `too many failed log-ins, try again in ${seconds} s`,
-    details: { retryAfterSeconds: String(seconds) },
-  }),
-});
+import { accessErrors } from "@xiezhi/rpc/access/access.errors.ts";
 
 /**
  * Failed log-ins slow the next ones: five in a minute close the door to that login from that address for 30 s; an address
@@ -28,7 +18,7 @@ export class Attempts {
       address && address.remainingPoints <= 0 ? address.msBeforeNext : 0,
     ];
     const waitMs = Math.max(...waits);
-    if (waitMs > 0) throw errors.slowed(Math.ceil(waitMs / 1_000));
+    if (waitMs > 0) throw accessErrors.slowed(Math.ceil(waitMs / 1_000));
   }
 
   async failed(login: string, caller: string): Promise<void> {

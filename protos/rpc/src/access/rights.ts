@@ -54,9 +54,8 @@ export class Rights {
     if (caller.kind !== "user") throw errors.roleNeeded(namesOf(rights.roles));
     if (rights.everyone) return;
     if (!caller.roles.some(({ role }) => rights.roles.includes(role))) throw errors.roleNeeded(namesOf(rights.roles));
-    const field = rights.object;
-    const id = field === "" ? "" : idIn(method, request, field);
-    if (id !== "") await this.atObject(rights, field, id, caller);
+    const id = objectIn(method, request);
+    if (id !== "") await this.atObject(rights, rights.object, id, caller);
   }
 
   /** Inside a change: the object's site as the transaction sees it. */
@@ -99,7 +98,10 @@ export function actOf(method: DescMethod): string {
   return `${noun}.${method.name}`;
 }
 
-function idIn(method: DescMethod, request: Message, field: string): string {
+/** The id of the object that a request names; empty where the method has none. */
+export function objectIn(method: DescMethod, request: Message): string {
+  const field = rightsOf(method).object;
+  if (field === "") return "";
   const desc = method.input.fields.find(({ name }) => name === field);
   if (!desc) throw new Error(`${method.name} has no field ${field}`);
   const value = (request as unknown as Record<string, unknown>)[desc.localName];

@@ -1,5 +1,6 @@
 import { TrackKind } from "@xiezhi/protos/gen/xiezhi/ledger/v1/ledger_pb.js";
 import { type Desk, type DeskTake, RoomPhase, RoomService } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
+import { TakesService } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
 import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Link } from "react-router";
 import { newId, socket } from "../../client.ts";
@@ -92,6 +93,7 @@ function Idle({ desk, start, starting, mayStart, lastTakeId }: IdleProps) {
   const t = useTexts(texts);
   const [chosen, choose] = useState<Choice>();
   const button = useRef<HTMLButtonElement>(null);
+  const mayPlay = mayCall(useUser(), TakesService.method.watchTake);
   // Not after an end: the key that is still held for it must not start the next one.
   const focus = lastTakeId === undefined;
   useEffect(() => {
@@ -118,7 +120,7 @@ function Idle({ desk, start, starting, mayStart, lastTakeId }: IdleProps) {
       ) : (
         <p className="quiet">{t.onlyClerk}</p>
       )}
-      {lastTakeId && (
+      {lastTakeId && mayPlay && (
         <Link to={`/takes/${lastTakeId}`} data-testid="last-take">
           {t.lastTake}
         </Link>
@@ -136,12 +138,19 @@ function Running({ desk, take, mayEnd }: { desk: Desk; take: DeskTake; mayEnd: b
   const t = useTexts(texts);
   const instant = useInstant();
   const end = useCommand(RoomService.method.end);
+  const mayPlay = mayCall(useUser(), TakesService.method.watchTake);
   const ending = desk.phase === RoomPhase.ENDING || end.busy;
   return (
     <section className="running" data-testid="running" data-take={take.takeId}>
       <h2>{take.title || t.unlistedHearing}</h2>
       <p className="quiet">
-        {t.startedBy(take.startedBy, instant(Number(take.startedAtMs)))} · <Link to={`/takes/${take.takeId}`}>{t.playSoFar}</Link>
+        {t.startedBy(take.startedBy, instant(Number(take.startedAtMs)))}
+        {mayPlay && (
+          <>
+            {" · "}
+            <Link to={`/takes/${take.takeId}`}>{t.playSoFar}</Link>
+          </>
+        )}
       </p>
       {mayEnd && desk.phase === RoomPhase.PAUSED && <ResumeButton roomId={desk.roomId} />}
       {mayEnd && ending && <p className="big big-ending">{t.ending}</p>}

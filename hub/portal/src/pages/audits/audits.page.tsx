@@ -8,6 +8,7 @@ import { useTexts } from "../../ui/language.ts";
 import { Shown } from "../../ui/shown.tsx";
 import { fromLocalInput, useInstant } from "../../ui/times.ts";
 import { Title } from "../../ui/title.tsx";
+import { useRoomNames } from "../rooms/rooms.parts.tsx";
 import { texts } from "./audits.texts.ts";
 
 const pageSize = 50;
@@ -85,6 +86,7 @@ export default function AuditsPage() {
 function AuditTable({ rows }: { rows: AuditRow[] }) {
   const t = useTexts(texts);
   const instant = useInstant();
+  const roomName = useRoomNames();
   return (
     <Table<AuditRow>
       rowKey={(it) => String(it.number)}
@@ -102,9 +104,14 @@ function AuditTable({ rows }: { rows: AuditRow[] }) {
         {
           title: t.outcome,
           ellipsis: true,
-          render: (_, it) => (it.outcome === "ok" ? t.ok : <strong className="refused">✕ {it.outcome}</strong>),
+          render: (_, it) => (
+            <>
+              {it.outcome === "ok" ? t.ok : <strong className="refused">✕ {it.outcome}</strong>}
+              {it.afterRevocation && <strong className="refused"> ⚠ {t.afterRevocation}</strong>}
+            </>
+          ),
         },
-        { title: t.from, width: 120, ellipsis: true, dataIndex: "from" },
+        { title: t.from, width: 150, ellipsis: true, render: (_, it) => (it.roomId ? t.atRoom(roomName(it.roomId)) : it.from) },
       ]}
     />
   );

@@ -20,6 +20,8 @@ export const texts = defineTexts({
     actHint: "操作，如 cases.CreateCase",
     day: "日期",
     refused: "仅看被拒绝的",
+    atRoom: (room: string) => `${room} · 本庭地址`,
+    afterRevocation: "权限已被收回后所为",
     more: "显示更早的",
   },
   en: {
@@ -41,6 +43,8 @@ export const texts = defineTexts({
     actHint: "act, such as cases.CreateCase",
     day: "day",
     refused: "only what was refused",
+    atRoom: (room: string) => `${room} · its own address`,
+    afterRevocation: "done after the right was taken away",
     more: "Show earlier ones",
   },
 });

@@ -60,6 +60,50 @@ export function SetRoles({ user, close }: { user: User; close: () => void }) {
   );
 }
 
+interface NewPin {
+  pin: string;
+}
+
+/** For who forgot theirs or never had one; it ends what they have open at rooms. */
+export function ResetPin({ user, close }: { user: User; close: () => void }) {
+  const t = useTexts(texts);
+  const reset = useCommand(UsersService.method.resetPin);
+  return (
+    <Dialog<NewPin>
+      title={`${t.setPin} · ${user.name}`}
+      command={reset}
+      run={({ pin }) => reset.run({ userId: user.id, pin })}
+      initial={{}}
+      close={close}
+    >
+      <PinField />
+    </Dialog>
+  );
+}
+
+/** One's own; the password says that it is oneself. */
+export function SetOwnPin({ close }: { close: () => void }) {
+  const t = useTexts(texts);
+  const set = useCommand(UsersService.method.setPin);
+  return (
+    <Dialog<NewPin & { password: string }> title={t.setPin} command={set} run={(filled) => set.run(filled)} initial={{}} close={close}>
+      <Form.Item name="password" label={t.yourPassword} rules={[{ required: true, message: t.required }]}>
+        <Input.Password maxLength={200} autoComplete="current-password" data-testid="own-password" />
+      </Form.Item>
+      <PinField />
+    </Dialog>
+  );
+}
+
+function PinField() {
+  const t = useTexts(texts);
+  return (
+    <Form.Item name="pin" label={t.pin} extra={t.pinHint} rules={[{ required: true, pattern: /^[0-9]{6,12}$/, message: t.pinHint }]}>
+      <Input.Password maxLength={12} inputMode="numeric" autoComplete="off" data-testid="pin" />
+    </Form.Item>
+  );
+}
+
 interface DialogProps<T> {
   title: string;
   command: { busy: boolean; error: XiezhiError | undefined; again: () => Promise<unknown> };
@@ -70,7 +114,7 @@ interface DialogProps<T> {
 }
 
 /** A form that stays open until its change was taken. */
-function Dialog<T extends Roles>({ title, command, run, initial, close, children }: DialogProps<T>) {
+function Dialog<T extends object>({ title, command, run, initial, close, children }: DialogProps<T>) {
   const t = useTexts(texts);
   const closeIfTaken = async (answer: Promise<unknown>) => {
     if ((await answer) === undefined) return;

@@ -11,7 +11,7 @@ import { useCommand } from "../../ui/command.ts";
 import { enumText, useLanguage, useTexts } from "../../ui/language.ts";
 import { Failure, Shown } from "../../ui/shown.tsx";
 import { Title } from "../../ui/title.tsx";
-import { CreateUser, SetRoles } from "./users.dialogs.tsx";
+import { CreateUser, ResetPin, SetRoles } from "./users.dialogs.tsx";
 import { useSiteNames } from "./users.parts.tsx";
 import { texts } from "./users.texts.ts";
 
@@ -26,7 +26,7 @@ export default function UsersPage() {
   const search = params.get("search") ?? "";
   const settled = useSettled(search, 250);
   const [rows, setRows] = useState(pageSize);
-  const [dialog, setDialog] = useState<"create" | User>();
+  const [dialog, setDialog] = useState<"create" | { what: "roles" | "pin"; user: User }>();
   const seen = useAsk(UsersService.method.listUsers, { search: settled, pageSize: rows });
   const close = () => setDialog(undefined);
   const create = mayCall(reader, UsersService.method.createUser) && (
@@ -50,7 +50,7 @@ export default function UsersPage() {
       <Shown of={seen} isEmpty={(it) => it.users.length === 0} empty={t.none}>
         {(it) => (
           <>
-            <UserTable users={it.users} setRoles={setDialog} />
+            <UserTable users={it.users} open={(what, user) => setDialog({ what, user })} />
             {it.nextPageToken && rows < mostRows && (
               <Button onClick={() => setRows(mostRows)} data-testid="more">
                 {t.more}
@@ -60,12 +60,13 @@ export default function UsersPage() {
         )}
       </Shown>
       {dialog === "create" && <CreateUser close={close} />}
-      {typeof dialog === "object" && <SetRoles user={dialog} close={close} />}
+      {typeof dialog === "object" && dialog.what === "roles" && <SetRoles user={dialog.user} close={close} />}
+      {typeof dialog === "object" && dialog.what === "pin" && <ResetPin user={dialog.user} close={close} />}
     </div>
   );
 }
 
-function UserTable({ users, setRoles }: { users: User[]; setRoles: (user: User) => void }) {
+function UserTable({ users, open }: { users: User[]; open: (what: "roles" | "pin", user: User) => void }) {
   const t = useTexts(texts);
   const language = useLanguage();
   const reader = useUser();
@@ -100,8 +101,13 @@ function UserTable({ users, setRoles }: { users: User[]; setRoles: (user: User) 
               it.id !== reader.id && (
                 <Space>
                   {mayCall(reader, UsersService.method.setRoles) && (
-                    <Button size="small" onClick={() => setRoles(it)} data-testid={`roles-${it.login}`}>
+                    <Button size="small" onClick={() => open("roles", it)} data-testid={`roles-${it.login}`}>
                       {t.setRoles}
+                    </Button>
+                  )}
+                  {mayCall(reader, UsersService.method.resetPin) && !it.disabled && (
+                    <Button size="small" onClick={() => open("pin", it)} data-testid={`pin-${it.login}`}>
+                      {it.hasPin ? t.newPin : t.setPin}
                     </Button>
                   )}
                   {mayCall(reader, UsersService.method.disableUser) && !it.disabled && (
