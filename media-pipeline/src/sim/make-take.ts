@@ -38,6 +38,8 @@ export interface SimulatedTake {
   media?: SimulatedMedia;
   pauses?: { fromS: number; toS: number }[];
   marks?: { atS: number; type: string; text: string }[];
+  /** From this whole second on all tracks are sealed. */
+  sealedFromS?: number;
   /** Still recording: no end entry. */
   running?: boolean;
 }
@@ -108,6 +110,7 @@ export async function makeTake(folder: string, wanted: SimulatedTake): Promise<M
       if (pause.fromS === second) enter(second, { case: "interruption", value: { ...value, ends: false } });
       if (pause.toS === second) enter(second, { case: "interruption", value: { ...value, ends: true } });
     }
+    if (second === wanted.sealedFromS) enter(second, { case: "seal", value: { sealId: "seal-1", decidedBy: "审判长" } });
     for (const track of tracks) for (const what of track.second(second)) enter(second + 1, what);
     if (second % 10 === 9) await ledger.checkpoint();
   }

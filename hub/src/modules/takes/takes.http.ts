@@ -107,11 +107,13 @@ export class TakesHttp {
     const segment = track?.segments.find((one) => one.segment === number);
     if (!track || !segment) return true;
     const usOf = (ticks: number) => (ticks / track.timescale) * 1e6;
+    // The stored ledger lags behind: a segment that is not closed in it reaches farther than it says.
+    const toUs = segment.closed ? usOf(segment.toTicks) : Number.POSITIVE_INFINITY;
     return seals.some(
-      ({ fromUs, toUs, tracks }) =>
-        (tracks.length === 0 || tracks.includes(track.number)) &&
-        usOf(segment.toTicks) > Number(fromUs) &&
-        (toUs === 0n || usOf(segment.fromTicks) < Number(toUs)),
+      (seal) =>
+        (seal.tracks.length === 0 || seal.tracks.includes(track.number)) &&
+        toUs > Number(seal.fromUs) &&
+        (seal.toUs === 0n || usOf(segment.fromTicks) < Number(seal.toUs)),
     );
   }
 

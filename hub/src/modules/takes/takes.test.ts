@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -194,6 +194,21 @@ test("playlists and segments are served under the session, one audit row a playb
       ["technician", "RIGHTS_ROLE_NEEDED", takeId],
     ],
   );
+});
+
+test("a seal closes the segment that it falls into, also while the stored ledger ends before the seal", async (t) => {
+  const { court, ingest, made } = await startWithTake(t, { ...aTake, sealedFromS: 18 });
+  const ledger = await readFile(made.files.ledger);
+  const seal = [...readEntries(made.files.ledger)].find(({ entry }) => entry.what.case === "seal");
+  assert.ok(seal);
+  const ofTheRoom = `${made.files.ledger}-of-the-room`;
+  await writeFile(ofTheRoom, ledger);
+  await writeFile(made.files.ledger, ledger.subarray(0, ledger.indexOf(seal.bytes)));
+  ingest.tell(ofTheRoom, { takeId }, seal.index + 1);
+  await takeWhen(court, (take) => take?.spans.some(({ type }) => type === "sealed") ?? false);
+  const { get } = await servePortal(t, court);
+  const statusOf = async (name: string) => (await get(`/media/takes/${takeId}/cam-judge/${name}`, "judge")).status;
+  assert.deepEqual([await statusOf("000001.m4s"), await statusOf("000002.m4s")], [200, 404]);
 });
 
 test("a segment on its way ends when its session does", async (t) => {
