@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "@xiezhi/base/clock.ts";
 import { readIfThere, writeDurably } from "@xiezhi/base/files.ts";
-import type { Processes } from "@xiezhi/base/processes.ts";
+import { CARRIES_MEDIA, type Processes } from "@xiezhi/base/processes.ts";
 import type { Places } from "./places.ts";
 
 const PROGRAM = fileURLToPath(new URL("ingest/ingest.main.ts", import.meta.url));
@@ -31,7 +31,7 @@ export async function startIngest(processes: Processes, places: Places): Promise
   processes.start({
     name: "ingest",
     command: process.execPath,
-    args: ["--disable-warning=ExperimentalWarning", PROGRAM, ingestConfigFile],
+    args: [...CARRIES_MEDIA, "--disable-warning=ExperimentalWarning", PROGRAM, ingestConfigFile],
     restart: "always",
     outlives: true,
     ...(config.logFile === undefined ? {} : { logFile: config.logFile }),

@@ -217,7 +217,7 @@ export class Uplink {
         yield {
           takeId: take.takeId,
           what: { case: take.isHeader(index) ? "header" : "parcel", value: BigInt(index) },
-          data: new Uint8Array(data),
+          data,
         };
       }
   }

@@ -3,6 +3,12 @@ import { closeSync, openSync } from "node:fs";
 import type { Clock, Timer } from "./clock.ts";
 import type { Log } from "./log.ts";
 
+/**
+ * Node's words for a program that media pass through: new objects get little room, so that buffers that are done with are soon
+ * found. With Node's own 16 MB they wait there, and their bytes outside the heap make V8 mark all of it every two seconds.
+ */
+export const CARRIES_MEDIA = ["--max-semi-space-size=2"] as const;
+
 /** One program that another one runs: declared in `main.ts`, run by `Processes`. */
 export interface ProcessSpec {
   name: string;

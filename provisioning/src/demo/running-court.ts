@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "@xiezhi/base/clock.ts";
 import { readIfThere, writeDurably } from "@xiezhi/base/files.ts";
 import { newId } from "@xiezhi/base/ids.ts";
 import type { Log } from "@xiezhi/base/log.ts";
-import { Processes, type ProcessSpec } from "@xiezhi/base/processes.ts";
+import { CARRIES_MEDIA, Processes, type ProcessSpec } from "@xiezhi/base/processes.ts";
 import { tlsFor } from "@xiezhi/enrol/authority.ts";
 import { UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
 import { clientOf, type Link, openLink } from "@xiezhi/rpc/client.ts";
@@ -203,10 +203,10 @@ function logOf(home: string, name: string): string {
   return join(home, "logs", `${name}.log`);
 }
 
-/** Program and configuration of the hub or of `agent-<room>`. */
+/** Node's words, program and configuration of the hub or of `agent-<room>`. */
 function wordsFor(home: string, name: string): string[] {
   if (name === "hub") return [program("hub/src/main.ts"), join(home, "hub", "hub.json")];
-  return [program("edge-agent/src/main.ts"), join(home, "agents", name.slice("agent-".length), "agent.json")];
+  return [...CARRIES_MEDIA, program("edge-agent/src/main.ts"), join(home, "agents", name.slice("agent-".length), "agent.json")];
 }
 
 function demoProcess({ name, args }: Pick<ProcessSpec, "name" | "args">, options: CourtOptions, run: string): ProcessSpec {

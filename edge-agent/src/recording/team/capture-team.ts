@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "@xiezhi/base/clock.ts";
 import type { Log } from "@xiezhi/base/log.ts";
-import type { Processes } from "@xiezhi/base/processes.ts";
+import { CARRIES_MEDIA, type Processes } from "@xiezhi/base/processes.ts";
 import type { FromWorker, LiveFrame, RecordOrder, SourceSpec, ToWorker, TrackReport, TrackTick } from "@xiezhi/media/capture/wire.ts";
 import { CaptureWorker } from "@xiezhi/media/capture/worker.client.ts";
 import { Keeper } from "./keeper.ts";
@@ -169,16 +169,7 @@ export class CaptureTeam {
   private makeMember(id: string, devices: readonly string[]): Member {
     const { clock, log, processes, logFolder, env } = this.options;
     const socketPath = this.options.socketPath(id);
-    const args = [
-      "--max-semi-space-size=2",
-      WORKER_PROGRAM,
-      "--id",
-      id,
-      "--socket",
-      socketPath,
-      "--log",
-      join(logFolder, `capture-${id}.log`),
-    ];
+    const args = [...CARRIES_MEDIA, WORKER_PROGRAM, "--id", id, "--socket", socketPath, "--log", join(logFolder, `capture-${id}.log`)];
     const spec = { name: `capture-${id}`, command: process.execPath, args, env };
     const attach = () => this.attach(member, socketPath);
     const keeper = new Keeper({ spec, clock, log, processes, attach });
