@@ -11,8 +11,8 @@ const STREAMS_MAX = 56;
 const ENCODER_DELAY_TICKS = 1024;
 const RATES = { min: 4_000, max: 192_000 };
 const CHANNELS_MAX = 8;
-/** Well above what rounding makes of time stamps, well below one frame. */
-const RATE_TOLERANCE_NS = 1e6;
+/** Above what rounding makes of time stamps, below one sample. */
+const RATE_TOLERANCE_NS = 10_000;
 const METER_MS = 100;
 
 interface Stream {
@@ -120,8 +120,7 @@ function open(order: Exclude<ToCodec, { kind: "close" }>, socket: Socket, onEnd:
     return encode({ stream: order.stream, rate, caps, launch: "audioconvert" }, socket, onEnd);
   }
   const { stream, rate, channels, channel } = order;
-  // What can't be decoded becomes silence, so that what comes after it stays in its place.
-  const launch = `avdec_aac ! audiorate tolerance=${RATE_TOLERANCE_NS} ! ${oneChannel(channels, channel)}`;
+  const launch = `avdec_aac ! ${oneChannel(channels, channel)}`;
   return encode({ stream, rate, caps: codedCaps(order), launch }, socket, onEnd);
 }
 
@@ -129,7 +128,10 @@ function open(order: Exclude<ToCodec, { kind: "close" }>, socket: Socket, onEnd:
 function encode(from: { stream: number; rate: number; caps: string; launch: string }, socket: Socket, onEnd: () => void): Stream {
   const { stream, rate, caps } = from;
   // Decoder and resampler put their own delays right (tried with a click at each rate: within one sample).
-  const launch = `${from.launch} ! audioresample ! audio/x-raw,rate=${SOUND_TIMESCALE},channels=1 ! avenc_aac bitrate=96000`;
+  const resample = `audioresample ! audio/x-raw,rate=${SOUND_TIMESCALE},channels=1`;
+  // What is missing or can't be decoded becomes silence, so that what comes after it stays in its place. Before the resampler
+  // such silence would cost it what it holds.
+  const launch = `${from.launch} ! ${resample} ! audiorate tolerance=${RATE_TOLERANCE_NS} ! avenc_aac bitrate=96000`;
   const onFrame = (ptsNs: number, bytes: Buffer) => {
     const at = Math.round((ptsNs * SOUND_TIMESCALE) / 1e9) - ENCODER_DELAY_TICKS;
     send(socket, soundFrame(stream, at, bytes));

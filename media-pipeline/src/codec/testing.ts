@@ -71,11 +71,13 @@ export async function until(done: () => boolean): Promise<void> {
   assert.ok(done());
 }
 
-/** For tests: silence with a click of 1 ms at each of `clicksS`, for each channel, as ffmpeg's AAC. Its frames begin one frame before the sound. */
-export function clickedAac(options: { rate: number; seconds: number; clicksS: readonly (readonly number[])[] }): {
+interface EncodedSound {
   format: SoundFormat;
   frames: Buffer[];
-} {
+}
+
+/** For tests: silence with a click of 1 ms at each of `clicksS`, for each channel, as `encodedAac` gives it. */
+export function clickedAac(options: { rate: number; seconds: number; clicksS: readonly (readonly number[])[] }): EncodedSound {
   const { rate, seconds, clicksS } = options;
   const channels = clicksS.length;
   const samples = Buffer.alloc(rate * seconds * channels * 2);
@@ -83,6 +85,11 @@ export function clickedAac(options: { rate: number; seconds: number; clicksS: re
     for (const click of clicks)
       for (let at = Math.round(click * rate); at < (click + 0.001) * rate; at++)
         samples.writeInt16LE(at % 2 === 0 ? 28_000 : -28_000, (at * channels + channel) * 2);
+  return encodedAac(rate, channels, samples);
+}
+
+/** For tests: 16 bit samples as ffmpeg's AAC, whose frames begin one frame before the sound. */
+export function encodedAac(rate: number, channels: number, samples: Buffer): EncodedSound {
   const shape = ["-f", "s16le", "-ar", String(rate), "-ac", String(channels), "-i", "-"];
   const adts = execFileSync("ffmpeg", ["-v", "error", ...shape, "-c:a", "aac", "-b:a", "96k", "-f", "adts", "-"], { input: samples });
   const config = Buffer.from([0x10 | (RATES.indexOf(rate) >> 1), ((RATES.indexOf(rate) & 1) << 7) | (channels << 3)]);
