@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 import { systemClock as clock } from "@xiezhi/base/clock.ts";
 import { newId } from "@xiezhi/base/ids.ts";
 import { exportTake } from "@xiezhi/media/export/export-take.ts";
@@ -13,59 +10,11 @@ import { verifyExport } from "@xiezhi/media/verify/verify.ts";
 import { RoomService } from "@xiezhi/protos/gen/xiezhi/rooms/v1/rooms_pb.js";
 import { type Take, TakesService, TakeState } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
 import { UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
-import { homeFolder } from "../src/demo/home.ts";
 import { JsonDoor } from "./start/json-door.ts";
-import { Terminal } from "./start/terminal.ts";
+import { INTERRUPTED, newHome, npmStart, processesOfHome, up } from "./start/npm-start.ts";
 
-const repository = fileURLToPath(new URL("../..", import.meta.url));
 const roomId = "courtroom-1";
-/** Set-up has been done, so this is patience, not a bar: `npm run bench` measures the start. */
-const UP_WITHIN_MS = 60_000;
 const WITHIN_MS = 30_000;
-/** Of a command that Ctrl-C has ended: it closed in good order, or the signal that npm repeats came when it was about to exit. */
-const INTERRUPTED = [0, 130];
-
-/** An empty home but for the demo's clips; gone with the test. */
-async function newHome(t: TestContext): Promise<string> {
-  const home = await mkdtemp(join(tmpdir(), "xz-start-"));
-  await symlink(join(homeFolder(), "clips"), join(home, "clips"));
-  t.after(() => rm(home, { recursive: true, force: true }));
-  return home;
-}
-
-/** `npm start` as a newcomer types it; whatever it has started is ended with the test. */
-function npmStart(t: TestContext, home: string, ...words: string[]): Terminal {
-  const terminal = new Terminal(["npm", "--prefix", repository, "start", ...words].join(" "), { XIEZHI_HOME: home });
-  t.after(() => {
-    terminal.close();
-    for (const { pid } of processesOfHome(home)) process.kill(pid, "SIGKILL");
-  });
-  return terminal;
-}
-
-async function up(terminal: Terminal): Promise<{ portal: string; logins: Record<string, string> }> {
-  await terminal.shows(/Ctrl-C ends all of it/, UP_WITHIN_MS);
-  const portal = /http:\/\/localhost:\d+/.exec(terminal.screen)?.[0] ?? "";
-  const logins = [...terminal.screen.matchAll(/^ {2}(\w+) +((?:[a-z2-9]{4}-){3}[a-z2-9]{4}) /gm)].map(([, login, password]) => [
-    login,
-    password,
-  ]);
-  return { portal, logins: Object.fromEntries(logins) };
-}
-
-/** All that was started with this home, by its environment; zombies have none. */
-function processesOfHome(home: string): { pid: number; command: string }[] {
-  return readdirSync("/proc").flatMap((entry) => {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid) || pid === process.pid) return [];
-    try {
-      if (!readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`XIEZHI_HOME=${home}`)) return [];
-      return [{ pid, command: readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ") }];
-    } catch {
-      return []; // it has ended while we looked, or is somebody else's
-    }
-  });
-}
 
 /** What the programs of the demo found wrong: warnings and errors in its log. */
 async function complaints(home: string, log: string): Promise<string[]> {
@@ -150,14 +99,4 @@ test("Ctrl-C in mid-hearing ends every process; the next start has the same addr
   assert.ok(INTERRUPTED.includes(await second.exitCode()), second.screen);
   assert.deepEqual(processesOfHome(home), []);
   assert.ok((await readdir(home)).includes("hub"));
-});
-
-test("Ctrl-C while it starts ends what has begun by then", { timeout: 150_000 }, async (t) => {
-  const home = await newHome(t);
-  const terminal = npmStart(t, home);
-  const begun = () => processesOfHome(home).some(({ command }) => command.includes("hub/src/main.ts"));
-  for (const deadlineMs = clock.nowMs() + UP_WITHIN_MS; !begun(); await clock.sleep(10)) assert.ok(clock.nowMs() < deadlineMs);
-  terminal.typeControlC();
-  assert.equal(await terminal.exitCode(), 0, terminal.screen);
-  assert.deepEqual(processesOfHome(home), []);
 });

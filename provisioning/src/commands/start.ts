@@ -17,14 +17,18 @@ export async function startDemo(): Promise<void> {
   const claim = await claimHome(home);
   shutdown.add("claim", () => void claim.close());
   process.stderr.write("starting the demo court …\n");
-  const starting = RunningCourt.start({ home, clips: join(home, "clips"), rooms: demoRooms, log, ownGroups: true });
-  // Before it stands: what it has started by then has groups of its own, so that a Ctrl-C reaches nothing but this.
+  const { signal } = shutdown;
+  const starting = RunningCourt.start({ home, clips: join(home, "clips"), rooms: demoRooms, log, ownGroups: true, signal });
+  // Ctrl-C before it is whole: there is nothing left to close then, and nothing to say.
+  const whole = starting.catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
   shutdown.add("court", async () => {
     process.stderr.write("\nending every process of the demo …\n");
-    await (await starting).close();
+    await (await whole)?.close();
   });
-  const court = await starting;
-  if (shutdown.signal.aborted) return;
+  const court = await whole;
+  if (court === undefined) return;
   const lines = demoUsers.map(({ login, name, roles }) => {
     const role = roles[0]?.role.toLowerCase().replaceAll("_", " ");
     return `  ${login.padEnd(12)} ${court.logins[login]}   ${court.pins[login]}   ${name} (${role})`;

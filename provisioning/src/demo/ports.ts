@@ -1,12 +1,16 @@
-import { createServer } from "node:net";
+import { createServer, type ListenOptions, type Server } from "node:net";
 import { join } from "node:path";
 import { readIfThere, writeDurably } from "@xiezhi/base/files.ts";
 
-/** Ports of one home, found once and remembered, so that two clones run at once and addresses stay as they were. */
+/**
+ * Ports of one home, found once and remembered, so that addresses stay as they were. Each is held by its name until `close`: of two
+ * demos that start at once neither takes a port for free that the other's programs have yet to open.
+ */
 export class Ports {
   private readonly file: string;
   private readonly known: Record<string, number>;
   private readonly taken: Set<number>;
+  private readonly held: Server[] = [];
 
   private constructor(file: string, known: Record<string, number>) {
     this.file = file;
@@ -22,9 +26,9 @@ export class Ports {
   /** The remembered port, or another one where something else listens there now. */
   async of(name: string): Promise<number> {
     const known = this.known[name];
-    if (known !== undefined && (await isFree(known))) return known;
+    if (known !== undefined && (await isFree(known)) && (await this.hold(known))) return known;
     let port = await freePort();
-    while (this.taken.has(port)) port = await freePort();
+    while (this.taken.has(port) || !(await this.hold(port))) port = await freePort();
     this.known[name] = port;
     this.taken.add(port);
     return port;
@@ -33,26 +37,39 @@ export class Ports {
   save(): Promise<void> {
     return writeDurably(this.file, `${JSON.stringify(this.known, null, 2)}\n`);
   }
+
+  close(): void {
+    for (const server of this.held) server.close();
+  }
+
+  /** False: another demo holds it. */
+  private async hold(port: number): Promise<boolean> {
+    // An abstract name (unix(7)): it ends with this process, however that ends.
+    const server = await listen({ path: `\0xiezhi-port-${port}` }).catch(() => undefined);
+    if (server) this.held.push(server.unref());
+    return server !== undefined;
+  }
 }
 
-function isFree(port: number): Promise<boolean> {
-  return listen(port).then(
-    () => true,
-    () => false,
-  );
+async function isFree(port: number): Promise<boolean> {
+  return (await tried(port).catch(() => undefined)) !== undefined;
 }
 
 function freePort(): Promise<number> {
-  return listen(0);
+  return tried(0);
 }
 
-function listen(port: number): Promise<number> {
+/** Listens there and lets it go. */
+async function tried(port: number): Promise<number> {
+  const server = await listen({ port, host: "127.0.0.1" });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address ? address.port : port;
+}
+
+function listen(where: ListenOptions): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once("error", reject);
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : port));
-    });
+    server.once("error", reject).listen(where, () => resolve(server));
   });
 }

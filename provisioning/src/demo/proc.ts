@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
+import type { Clock } from "@xiezhi/base/clock.ts";
 
 /** Marks every process of one run in its environment, adopted and detached ones too. */
 export const RUN_VARIABLE = "XIEZHI_RUN";
 const TICKS_PER_SECOND = 100;
+const LOOK_EACH_MS = 50;
 
 export interface ProcessUse {
   name: string;
@@ -26,6 +28,23 @@ export function processesOf(run: string): ProcessUse[] {
     }
   }
   return found;
+}
+
+/** Ends what a run has left; what does not end by itself within `graceMs` is killed. */
+export async function endRun(run: string, clock: Clock, graceMs: number): Promise<void> {
+  signalAll(run, "SIGTERM");
+  for (const endMs = clock.nowMs() + graceMs; processesOf(run).length > 0; await clock.sleep(LOOK_EACH_MS))
+    if (clock.nowMs() > endMs) signalAll(run, "SIGKILL");
+}
+
+function signalAll(run: string, signal: NodeJS.Signals): void {
+  for (const { pid } of processesOf(run)) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It has ended while we looked.
+    }
+  }
 }
 
 function nameOf(pid: number): string {

@@ -13,6 +13,7 @@ import { type DemoRoom, demoSites, demoUsers } from "./court.ts";
 import { authorityOf, certificateIn, prepareRoom } from "./home.ts";
 import { Ports } from "./ports.ts";
 import { RUN_VARIABLE } from "./proc.ts";
+import { rememberRun } from "./running.ts";
 
 const READY_WITHIN_MS = 60_000;
 const LOOK_EACH_MS = 50;
@@ -30,11 +31,14 @@ export interface CourtOptions {
   portalPort?: number;
   /** Ctrl-C at the terminal reaches only the caller, who then closes the court: rooms, hub and devices end in their order. */
   ownGroups?: boolean;
+  /** Aborted while it starts: what was started is ended, and `start` throws the signal's reason. */
+  signal?: AbortSignal;
 }
 
 /** A whole court on one machine: the hub, the rooms' agents and their simulated devices, each a process of its own. */
 export class RunningCourt {
-  readonly run = newId();
+  /** Marks its processes. */
+  readonly run: string;
   readonly logins: Readonly<Record<string, string>>;
   /** For rooms' own addresses, by login. */
   readonly pins: Readonly<Record<string, string>>;
@@ -45,16 +49,18 @@ export class RunningCourt {
   readonly roomUrls: ReadonlyMap<string, string>;
   readonly stateFolders: { hub: string };
   private readonly processes: Processes;
+  private readonly ports: Ports;
   private readonly clock: Clock;
   private readonly grpcPort: number;
   private readonly ca: string;
   private absentPlan: string | undefined;
   private readonly options: CourtOptions;
 
-  private constructor(options: CourtOptions, processes: Processes, run: string, ready: Ready) {
+  private constructor(options: CourtOptions, own: { run: string; processes: Processes; ports: Ports }, ready: Ready) {
     this.options = options;
-    this.processes = processes;
-    this.run = run;
+    this.run = own.run;
+    this.processes = own.processes;
+    this.ports = own.ports;
     this.clock = systemClock;
     this.logins = ready.logins;
     this.pins = ready.pins;
@@ -72,8 +78,9 @@ export class RunningCourt {
     const { home, rooms, log } = options;
     const run = newId();
     const processes = new Processes(systemClock, log);
+    await rememberRun(home, run);
+    const ports = await Ports.open(home);
     try {
-      const ports = await Ports.open(home);
       const authority = await authorityOf(home);
       const hub = join(home, "hub");
       const tlsFolder = join(hub, "tls");
@@ -109,31 +116,39 @@ export class RunningCourt {
           if (name === "hub") reject(new Error(`the hub ended before it served: ${how}`));
         };
       });
+      options.signal?.throwIfAborted();
       const start = (spec: Pick<ProcessSpec, "name" | "args">) => processes.start(demoProcess(spec, options, run));
       start({ name: "hub", args: wordsFor(home, "hub") });
       for (const [room, { devices }] of files) {
         start({ name: `devices-${room}`, args: [program("provisioning/src/demo/devices.main.ts"), devices] });
         start({ name: `agent-${room}`, args: wordsFor(home, `agent-${room}`) });
       }
-      const served = await Promise.race([readyOf(readyFile), hubEnded]).catch(async (error: Error) => {
+      const served = await Promise.race([readyOf(readyFile, options.signal), hubEnded]).catch(async (error: Error) => {
+        options.signal?.throwIfAborted();
         throw new Error(`${error.message}; its log ends with:\n${(await readIfThere(logOf(home, "hub")))?.slice(-LOG_END_CHARACTERS)}`);
       });
       processes.onExit = () => {};
       const [logins, pins] = await Promise.all([wordsOf(loginsFile), wordsOf(pinsFile)]);
       const { ca } = await tlsFor(tlsFolder);
+      options.signal?.throwIfAborted();
       const brokers = new Map([...files].map(([room, { mqtt }]) => [room, mqtt]));
       const roomUrls = new Map([...files].map(([room, { webPort }]) => [room, `http://localhost:${webPort}`]));
-      return new RunningCourt(options, processes, run, {
-        ...served,
-        logins,
-        pins,
-        ca,
-        roomUrls,
-        brokers,
-        absentPlan: files.get(rooms[0]?.id ?? "")?.absent,
-      });
+      return new RunningCourt(
+        options,
+        { run, processes, ports },
+        {
+          ...served,
+          logins,
+          pins,
+          ca,
+          roomUrls,
+          brokers,
+          absentPlan: files.get(rooms[0]?.id ?? "")?.absent,
+        },
+      );
     } catch (error) {
-      await processes.stopAll();
+      await stopInOrder(processes);
+      ports.close();
       throw error;
     }
   }
@@ -176,12 +191,17 @@ export class RunningCourt {
     return this.processes.pid(name);
   }
 
-  /** Rooms first, so that they can still bring the hub what they hold; then the hub, then the devices. */
   async close(): Promise<void> {
-    const names = this.processes.list().map(({ name }) => name);
-    for (const kind of ["agent-", "hub", "devices-"])
-      await Promise.all(names.filter((name) => name.startsWith(kind)).map((name) => this.processes.stop(name)));
+    await stopInOrder(this.processes);
+    this.ports.close();
   }
+}
+
+/** Rooms first, so that they can still bring the hub what they hold; then the hub, then the devices. */
+async function stopInOrder(processes: Processes): Promise<void> {
+  const names = processes.list().map(({ name }) => name);
+  for (const kind of ["agent-", "hub", "devices-"])
+    await Promise.all(names.filter((name) => name.startsWith(kind)).map((name) => processes.stop(name)));
 }
 
 interface Ready {
@@ -235,9 +255,10 @@ function bootstrapOf(rooms: readonly DemoRoom[], files: { loginsFile: string; pi
   };
 }
 
-async function readyOf(file: string): Promise<{ portalPort: number; grpcPort: number }> {
+async function readyOf(file: string, signal?: AbortSignal): Promise<{ portalPort: number; grpcPort: number }> {
   const deadlineMs = systemClock.nowMs() + READY_WITHIN_MS;
   for (;;) {
+    signal?.throwIfAborted();
     const text = await readIfThere(file);
     if (text !== undefined) return JSON.parse(text) as { portalPort: number; grpcPort: number };
     if (systemClock.nowMs() > deadlineMs) throw new Error(`the hub does not serve after ${READY_WITHIN_MS / 1e3} s`);
