@@ -43,7 +43,7 @@ test("all that the hub writes to is full: an alarm, the room's spool keeps it, a
   if (typeof disk === "string") return t.skip(disk);
   try {
     await t.test("a hearing goes on", async (t) => {
-      const { court, home } = await demoCourt(t, [room], disk.folder);
+      const { court, home } = await demoCourt(t, [room], { hubFolder: disk.folder });
       const link = await court.signIn("clerk");
       t.after(() => link.close());
       const scene = { court, home, room, link };

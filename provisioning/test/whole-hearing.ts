@@ -12,7 +12,7 @@ import { holdOneHearing } from "../src/headless/hold.ts";
 import { missingFrames, storedFrames } from "./stored-frames.ts";
 import { trackStories } from "./track-story.ts";
 
-const SHOWN_WITHIN_MS = 15_000;
+const SHOWN_WITHIN_MS = 45_000;
 
 export interface Scene {
   court: RunningCourt;
@@ -20,10 +20,12 @@ export interface Scene {
   room: DemoRoom;
   /** As the clerk. */
   link: Link;
+  /** A track whose camera is kept from sending: all that it misses must be told as gaps. */
+  attacked?: string;
 }
 
 /** Holds one hearing while something happens; a frame that is missing, a gap or a flaw of what the hub has stored fails the test. */
-export async function holdWhole({ court, home, room, link }: Scene, happens: () => Promise<void>): Promise<void> {
+export async function holdWhole({ court, home, room, link, attacked }: Scene, happens: () => Promise<void>): Promise<void> {
   const options = { link, clock, siteId: room.siteId, roomId: room.id, seconds: 60, withoutTracks: 0, say: () => {}, pressed: () => {} };
   const { take, takeInfo } = await holdOneHearing({ ...options, recording: happens });
   assert.equal(takeInfo.copies?.parcelsHeld, takeInfo.copies?.parcelsKnown);
@@ -34,7 +36,9 @@ export async function holdWhole({ court, home, room, link }: Scene, happens: () 
   assert.ok(verified.ok, JSON.stringify(verified.problems, null, 1));
   for (const { id, kind, parcels, gaps, holes } of trackStories(exportDir).tracks) {
     assert.ok(parcels.length > 0, id);
-    assert.deepEqual([gaps, holes], [[], []], id);
+    assert.deepEqual(holes, [], id);
+    if (id === attacked) continue;
+    assert.deepEqual(gaps, [], id);
     if (kind === "video") assert.equal(missingFrames(storedFrames(exportDir, id)), 0, id);
   }
 }

@@ -11,7 +11,7 @@ import { makeClip, numberSei } from "./rtp/testing.ts";
 
 const FRAME_MS = 40;
 const TICKS_PER_MS = 90;
-const PICTURES_PER_KEY = 25;
+export const PICTURES_PER_KEY = 25;
 
 /** For tests: a camera on the real wire, 25 pictures a second, a key frame each second, each with its running number in an SEI. */
 export interface TestCamera {
@@ -19,6 +19,8 @@ export interface TestCamera {
   server: RtspServer;
   /** It knows no such stream: nobody can connect. */
   absent: boolean;
+  /** From this picture on, which should be a key frame's, its pictures are twice as wide. */
+  wideFrom: number;
   /** Number of the picture that is made now. */
   made(): number;
   close(): Promise<void>;
@@ -26,6 +28,7 @@ export interface TestCamera {
 
 export async function startTestCamera(): Promise<TestCamera> {
   const clip = makeClip({ seconds: 2 });
+  const wide = makeClip({ seconds: 2, width: 640 });
   const startedUs = clock.monoUs();
   const made = () => Math.floor((clock.monoUs() - startedUs) / 1e3 / FRAME_MS);
   const timestampOf = (number: number) => (number * FRAME_MS * TICKS_PER_MS) >>> 0;
@@ -46,7 +49,8 @@ export async function startTestCamera(): Promise<TestCamera> {
               };
               const send = () => {
                 for (; next <= made(); next++) {
-                  const [delimiter, ...nals] = clip[next % clip.length] as Buffer[];
+                  const pictures = next < camera.wideFrom ? clip : wide;
+                  const [delimiter, ...nals] = pictures[next % pictures.length] as Buffer[];
                   for (const packet of packetizeH264([delimiter as Buffer, numberSei(next), ...nals], timestampOf(next), source))
                     sink.send(0, packet);
                 }
@@ -59,7 +63,8 @@ export async function startTestCamera(): Promise<TestCamera> {
             },
           },
   });
-  const camera: TestCamera = { url: `rtsp://127.0.0.1:${server.port}/camera`, server, absent: false, made, close: () => server.close() };
+  const url = `rtsp://127.0.0.1:${server.port}/camera`;
+  const camera: TestCamera = { url, server, absent: false, wideFrom: Number.POSITIVE_INFINITY, made, close: () => server.close() };
   return camera;
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { systemClock as clock } from "@xiezhi/base/clock.ts";
-import { holesIn, startTestCamera, storedTrack, until } from "./testing.ts";
+import { holesIn, PICTURES_PER_KEY, startTestCamera, storedTrack, until } from "./testing.ts";
 import { spoolFiles } from "./tracks/spool-files.ts";
 import type { FromWorker, SourceSpec } from "./wire.ts";
 import { Worker } from "./worker.ts";
@@ -98,7 +98,8 @@ describe("a capture worker", { concurrency: 6 }, () => {
     for (const [index, parcel] of parcels.entries()) {
       const before = parcels[index - 1];
       assert.ok(parcel.durationTicks <= 90_000);
-      if (before) assert.equal(parcel.ticks, before.ticks + before.durationTicks);
+      // A picture that waited 100 ms for the next one, as on a slow machine, has the last one's length: a tick may lie between.
+      if (before) assert.ok(Math.abs(parcel.ticks - before.ticks - before.durationTicks) <= 2, `${before.ticks} to ${parcel.ticks}`);
     }
     const end = parcels.at(-1)!;
     assert.equal(end.ticks + end.durationTicks, last("stopped")?.at[0]?.ticks);
@@ -173,6 +174,17 @@ describe("a capture worker", { concurrency: 6 }, () => {
     assert.deepEqual(others, []);
     const missing = hole![1] - hole![0] - 1;
     assert.ok(Math.abs((gap.toUs - gap.fromUs) / 40_000 - missing) < 1, `${missing} pictures, gap of ${gap.toUs - gap.fromUs} µs`);
+  });
+
+  test("a camera that changes its resolution in mid-take is a new stretch, and no picture is missing", async (t) => {
+    const { worker, record, stored, camera } = await bench(t);
+    await record();
+    camera.wideFrom = Math.ceil((camera.made() + 5) / PICTURES_PER_KEY) * PICTURES_PER_KEY;
+    await until(() => camera.made() > camera.wideFrom + 10);
+    await worker.obey({ kind: "stop" });
+    const { numbers, gaps, stretches, strays } = stored();
+    assert.deepEqual([holesIn(numbers), gaps, stretches, strays], [[], [], 2, 0]);
+    assert.ok(numbers.includes(camera.wideFrom - 1) && numbers.includes(camera.wideFrom));
   });
 
   test("lost packets are a gap with their count; what depends on them is marked damaged", async (t) => {
