@@ -53,6 +53,7 @@ export const AgentConfig = config({
   hub: config({
     host: field.text("Where the hub's agent port is"),
     port: field.int("The hub's agent port", { min: 1, max: 65_535 }),
+    brokerUrl: field.secret("The hub's broker: mqtts://host:port; user and password in it only for another broker than the hub's own"),
   }),
   grpcPort: field.int("The agent's own gRPC port on loopback, TLS with client certificate; 0 finds a free one", {
     max: 65_535,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { systemClock } from "@xiezhi/base/clock.ts";
 import { readConfig } from "@xiezhi/base/config.ts";
+import { newId } from "@xiezhi/base/ids.ts";
 import { createLog } from "@xiezhi/base/log.ts";
 import { Processes } from "@xiezhi/base/processes.ts";
 import { Shutdown } from "@xiezhi/base/shutdown.ts";
@@ -13,16 +14,20 @@ import { formatVerifierKey, verifierOf } from "@xiezhi/ledger/note.ts";
 import { openRoomKey, sha256 } from "@xiezhi/media/signing.ts";
 import { bootId } from "@xiezhi/media/spool/boot.ts";
 import { RoomSchema } from "@xiezhi/protos/gen/xiezhi/sites/v1/sites_pb.js";
+import { DeviceEventSchema } from "@xiezhi/protos/gen/xiezhi/devices/v1/commands_pb.js";
 import { startGrpcServer } from "@xiezhi/rpc/grpc.ts";
+import { mqttAddressOf } from "@xiezhi/rpc/mqtt/link.ts";
 import { certificateDoor, dialledDoor } from "./access/doors.ts";
 import { AgentConfig } from "./agent.config.ts";
 import { OwnAddress } from "./access/own-address.part.ts";
 import { bridge } from "./bridge/bridge.part.ts";
+import { HubBridge } from "./bridge/hub-bridge.ts";
 import { RoomLink } from "./bridge/room-link.ts";
-import { RoomBroker } from "./broker/broker.part.ts";
+import { BRIDGE, RoomBroker, SUPERVISOR } from "./broker/broker.part.ts";
 import { Commands } from "./devices/commands.ts";
 import { Devices } from "./devices/devices.part.ts";
 import { Memory } from "./memory/memory.part.ts";
+import { Outbox } from "./memory/outbox.ts";
 import { Recording } from "./recording/recording.part.ts";
 import { Room } from "./room/room.part.ts";
 import { roomTracks } from "./room-tracks.ts";
@@ -56,7 +61,19 @@ devices.start();
 
 const broker = new RoomBroker({ processes, stateFolder, siteId, roomId: room.id, mqtt: config.mqtt });
 await broker.start();
-const commands = new Commands({ clock, log, file: join(stateFolder, "memory", "commands.json"), devices });
+const outbox = new Outbox(DeviceEventSchema, join(stateFolder, "events"), log);
+await outbox.open();
+const commands = new Commands({
+  clock,
+  log,
+  file: join(stateFolder, "memory", "commands.json"),
+  devices,
+  answered: async (deviceId, command, result) => {
+    const what = { case: "obeyed" as const, value: { command, result } };
+    const event = create(DeviceEventSchema, { id: newId(clock), atMs: result.atMs, deviceId, what });
+    await outbox.add(event.id, event);
+  },
+});
 await commands.open();
 const roomLink = new RoomLink({
   clock,
@@ -65,12 +82,31 @@ const roomLink = new RoomLink({
   roomId: room.id,
   devices,
   commands,
-  broker: () => broker.address(),
+  broker: () => broker.address(SUPERVISOR),
 });
 roomLink.start();
 shutdown.add("link to the room's broker", () => roomLink.close());
 
 const tls = await tlsFor(config.tlsFolder);
+const hubBroker = mqttAddressOf(config.hub.brokerUrl.reveal(), tls);
+const hubBridge = new HubBridge({
+  clock,
+  log: log.child({ part: "bridge" }),
+  siteId,
+  room,
+  bootId: bootId(),
+  agentVersion: AGENT_VERSION,
+  devices,
+  outbox,
+  roomBroker: () => broker.address(BRIDGE),
+  hubBroker: () => hubBroker,
+});
+hubBridge.start();
+shutdown.add("bridge", async () => {
+  await hubBridge.close();
+  await outbox.close();
+});
+
 const key = await openRoomKey(join(stateFolder, "keys", "room.pem"), roomKeyName(siteId, room.id));
 const uplink = new Uplink({
   clock,
@@ -100,11 +136,7 @@ const ownAddress = new OwnAddress({
 await ownAddress.open();
 ownAddress.sessions.busy = (userId) => recording.status().take?.startedBy.userId === userId;
 shutdown.add("own address", () => ownAddress.close());
-const implementations = [
-  here.implementation,
-  bridge({ clock, room, siteId, bootId: bootId(), agentVersion: AGENT_VERSION, devices, memory }),
-  ownAddress.forHub,
-];
+const implementations = [here.implementation, bridge(memory), ownAddress.forHub];
 here.open();
 shutdown.add("room", () => here.close());
 uplink.start(implementations);

@@ -1,7 +1,7 @@
 /** The hub. Alone opens the database; its ingest process owns files and ledgers. Usage: node main.ts <config.json> */
 import { fileURLToPath } from "node:url";
 import { systemClock as clock } from "@xiezhi/base/clock.ts";
-import { writeDurably } from "@xiezhi/base/files.ts";
+import { readIfThere, writeDurably } from "@xiezhi/base/files.ts";
 import { createLog } from "@xiezhi/base/log.ts";
 import { Processes } from "@xiezhi/base/processes.ts";
 import { Shutdown } from "@xiezhi/base/shutdown.ts";
@@ -9,7 +9,10 @@ import { tlsFor } from "@xiezhi/enrol/authority.ts";
 import { IngestService } from "@xiezhi/protos/gen/xiezhi/ingest/v1/ingest_pb.js";
 import { clientOf, openLink } from "@xiezhi/rpc/client.ts";
 import { startGrpcServer } from "@xiezhi/rpc/grpc.ts";
+import { mqttAddressOf } from "@xiezhi/rpc/mqtt/link.ts";
 import { bootstrap } from "./bootstrap.ts";
+import { type Refusal, REFUSALS } from "./broker/certificate-door.ts";
+import { startBrokerProcess } from "./broker-process.ts";
 import { serveControl } from "./control.ts";
 import { alarms } from "./modules/alarms/alarms.module.ts";
 import { audits } from "./modules/audits/audits.module.ts";
@@ -37,8 +40,9 @@ const shutdown = new Shutdown(log);
 shutdown.onSignals();
 
 const processes = new Processes(clock, log);
-shutdown.add("ingest", () => processes.stopAll());
+shutdown.add("ingest and broker", () => processes.stopAll());
 await startIngest(processes, places);
+if (places.brokerUrl === undefined) await startBrokerProcess(processes, places);
 const toIngest = openLink({ unixPath: places.ingestSocket }, { maxMessageBytes: 20 << 20 });
 shutdown.add("link to ingest", () => toIngest.close());
 
@@ -61,8 +65,20 @@ const userService = house.api<UsersService>("users");
 if (config.bootstrapFile !== undefined)
   await bootstrap(config.bootstrapFile, { sites: house.api<SitesService>("sites"), users: userService });
 
-const { agents, audit } = house.platform;
+const { agents, audit, broker } = house.platform;
 await agents.listen(places.callSocket);
+const hubTls = await tlsFor(config.tlsFolder);
+// Another broker's refusals are its own to tell.
+if (places.brokerUrl === undefined)
+  broker.hearTopic(REFUSALS, (text) => {
+    const { from, act } = JSON.parse(text) as Refusal;
+    audit.stranger(`mqtt.${act}`, from, "MQTT_REFUSED", log);
+  });
+broker.start(async () => {
+  if (places.brokerUrl) return mqttAddressOf(places.brokerUrl.reveal(), hubTls);
+  const port = Number(await readIfThere(places.brokerPortFile));
+  return port > 0 ? { host: "localhost", port, tls: hubTls } : undefined;
+});
 
 const control = await serveControl(places.controlSocket, userService, log);
 shutdown.add("control socket", () => control.close());
@@ -74,7 +90,7 @@ const grpc = await startGrpcServer({
   door,
   host: config.grpcHost,
   port: config.grpcPort,
-  tls: await tlsFor(config.tlsFolder),
+  tls: hubTls,
 });
 shutdown.add("gRPC", () => grpc.close());
 
@@ -95,6 +111,11 @@ const web = await startWeb({
 });
 shutdown.add("portal", () => web.close());
 
-const ports = { portalPort: web.port, grpcPort: grpc.port, agentPort: await portFrom(places.ingestPortFile, clock, shutdown.signal) };
+const ports = {
+  portalPort: web.port,
+  grpcPort: grpc.port,
+  agentPort: await portFrom(places.ingestPortFile, clock, shutdown.signal),
+  ...(places.brokerUrl === undefined && { brokerPort: await portFrom(places.brokerPortFile, clock, shutdown.signal) }),
+};
 if (config.readyFile !== undefined) await writeDurably(config.readyFile, `${JSON.stringify(ports)}\n`, 0o644);
 log.info(ports, "the hub serves");

@@ -25,6 +25,10 @@ export interface Places {
   controlSocket: string;
   ingestConfigFile: string;
   ingestPortFile: string;
+  /** Undefined: the hub runs its own. May hold a password. */
+  brokerUrl: Secret | undefined;
+  brokerConfigFile: string;
+  brokerPortFile: string;
   portalFolder: string;
 }
 
@@ -47,6 +51,9 @@ export async function readPlaces(file: string, env: NodeJS.ProcessEnv): Promise<
     controlSocket: join(run, "control.sock"),
     ingestConfigFile: join(state, "ingest.json"),
     ingestPortFile: join(run, "agent-port"),
+    brokerUrl: env.BROKER_URL === undefined ? config.brokerUrl : new Secret(env.BROKER_URL),
+    brokerConfigFile: join(state, "broker.json"),
+    brokerPortFile: join(run, "broker-port"),
     portalFolder: config.portalFolder ?? fileURLToPath(new URL("../portal/dist", import.meta.url)),
   };
 }

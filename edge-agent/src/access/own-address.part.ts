@@ -43,7 +43,7 @@ export class OwnAddress {
     this.options = options;
     this.people = new People({ clock, file: file("people.json") });
     this.sessions = new RoomSessions({ clock, log, file: file("sessions.json") });
-    this.acts = new Acts({ clock, log, file: file("acts.jsonl") });
+    this.acts = new Acts({ clock, log, folder: file("acts") });
     this.wrongPins = new WrongPins({ clock, log, file: file("wrong-pins.json") });
     this.people.onNarrowed = (userIds) => void this.sessions.end(({ userId }) => userIds.has(userId));
     this.forHub = implement(AccessService, {
@@ -92,6 +92,7 @@ export class OwnAddress {
   async close(): Promise<void> {
     await this.web?.close();
     await this.sessions.close();
+    await this.acts.close();
   }
 
   /** This site and this room, and no other: what the pages ask to name them. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, rm, stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { SimulatedClock } from "@xiezhi/base/clock.ts";
 import { silentLog } from "@xiezhi/base/log.ts";
@@ -41,11 +42,10 @@ const service = implementSome(RoomService, {
   },
 });
 
-async function aFolder(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "xz-own-address-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
+const folders = await mkdtemp(join(tmpdir(), "xz-own-address-"));
+// Not with each test: what it started may write there until it has ended.
+after(() => rm(folders, { recursive: true }));
+const aFolder = () => mkdtemp(join(folders, "room-"));
 
 interface Answer {
   status: number;
@@ -115,7 +115,7 @@ async function waiting(hub: Awaited<ReturnType<typeof start>>["hub"]): Promise<s
 
 test("a clerk signs in by PIN and acts with the roles that the hub told; each act waits for the hub's audit", async (t) => {
   const clock = new SimulatedClock();
-  const folder = await aFolder(t);
+  const folder = await aFolder();
   const { hub, ask, logIn } = await start(t, { clock, folder });
   await hub.admit(await told(clock, clerk, judge));
   assert.equal((await stat(join(folder, "access", "people.json"))).mode & 0o777, 0o600);
@@ -157,7 +157,7 @@ test("a clerk signs in by PIN and acts with the roles that the hub told; each ac
 
 test("twenty wrong PINs are slowed, also at once and over a restart, and only for that login", async (t) => {
   const clock = new SimulatedClock();
-  const folder = await aFolder(t);
+  const folder = await aFolder();
   const first = await start(t, { clock, folder });
   await first.hub.admit(await told(clock, clerk, judge));
   const answers = await Promise.all(Array.from({ length: 20 }, (_, at) => first.logIn("clerk", String(100_000 + at))));
@@ -181,7 +181,7 @@ test("twenty wrong PINs are slowed, also at once and over a restart, and only fo
 
 test("nobody signs in on what the hub told 8 days ago, or never, and the refusal says the way out", async (t) => {
   const clock = new SimulatedClock();
-  const { hub, logIn } = await start(t, { clock, folder: await aFolder(t) });
+  const { hub, logIn } = await start(t, { clock, folder: await aFolder() });
   const refused = async (reason: string) => {
     const { status, body } = await logIn("clerk");
     assert.equal(status, 400);
@@ -199,7 +199,7 @@ test("nobody signs in on what the hub told 8 days ago, or never, and the refusal
 
 test("a session outlives the agent, but not its user's being disabled, a lost role or another PIN", async (t) => {
   const clock = new SimulatedClock();
-  const folder = await aFolder(t);
+  const folder = await aFolder();
   const first = await start(t, { clock, folder });
   await first.hub.admit(await told(clock, clerk, judge));
   const { cookie: clerks } = await first.logIn("clerk");
@@ -226,14 +226,14 @@ test("a session outlives the agent, but not its user's being disabled, a lost ro
   assert.equal(await who(judges), 401);
 });
 
-test("acts stay on disk until the hub says that it has them; a torn line costs only itself", async (t) => {
+test("acts stay on disk until the hub says that it has them; a torn file costs only itself", async (t) => {
   const clock = new SimulatedClock();
-  const folder = await aFolder(t);
+  const folder = await aFolder();
   const first = await start(t, { clock, folder });
   await first.hub.admit(await told(clock, clerk));
   for (const pin of ["000000", PIN]) await first.logIn("clerk", pin);
   await first.close();
-  await appendFile(join(folder, "access", "acts.jsonl"), '{"id":"torn');
+  await writeFile(join(folder, "access", "acts", `${randomUUID()}.json`), '{"id":"torn');
   const second = await start(t, { clock, folder });
   await second.ask("UsersService/LogOut", {}, (await second.logIn("clerk")).cookie);
   const gone = new AbortController();

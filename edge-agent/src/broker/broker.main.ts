@@ -9,8 +9,6 @@ import { startBroker } from "@xiezhi/rpc/mqtt/broker.ts";
 import { z } from "zod";
 import { roomDoor } from "./room-door.ts";
 
-const LOOK_MS = 250;
-
 const BrokerConfig = config({
   siteId: field.text("The court or detention centre"),
   roomId: field.text("The room"),
@@ -20,7 +18,7 @@ const BrokerConfig = config({
     "Who may come",
     config({
       name: field.text("Login, and the device's id where it is one"),
-      kind: z.enum(["supervisor", "technician", "flow", "device"]).describe("What it may do"),
+      kind: z.enum(["supervisor", "bridge", "technician", "flow", "device"]).describe("What it may do"),
       password: field.secret("Shown as *** everywhere"),
     }),
   ),
@@ -32,12 +30,7 @@ const log = createLog(`broker ${siteId}/${roomId}`);
 const shutdown = new Shutdown(log);
 shutdown.onSignals();
 
-// An agent that was killed can't end its broker, and the next one starts its own at the same port.
-const agent = process.ppid;
-shutdown.add("watch", () => watch.cancel());
-const watch = systemClock.every(LOOK_MS, () => {
-  if (process.ppid !== agent) void shutdown.run().then(() => process.exit(0));
-});
+shutdown.withParent(systemClock);
 
 const broker = await startBroker({
   log,

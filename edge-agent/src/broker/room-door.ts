@@ -1,11 +1,11 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Log } from "@xiezhi/base/log.ts";
 import type { Secret } from "@xiezhi/base/secret.ts";
-import { readTopic, rawTopicOf, roomFilter, roomPrefix } from "@xiezhi/protos/topics.ts";
+import { carriedUp, readTopic, rawTopicOf, roomFilter, roomPrefix } from "@xiezhi/protos/topics.ts";
 import type { MqttDoor, MqttLogin } from "@xiezhi/rpc/mqtt/broker.ts";
 
-/** `supervisor`: the agent · `technician`, `flow`: see everything of the room and may command · `device`: a third party's own corner. */
-export type RoomMemberKind = "supervisor" | "technician" | "flow" | "device";
+/** `supervisor`: the agent · `bridge`: carries to the hub and back · `technician`, `flow`: see everything of the room and may command · `device`: a third party's own corner. */
+export type RoomMemberKind = "supervisor" | "bridge" | "technician" | "flow" | "device";
 
 export interface RoomMember {
   name: string;
@@ -39,6 +39,7 @@ export function roomDoor(room: { siteId: string; roomId: string }, members: read
     maySubscribe(member, filter) {
       if (member.kind === "supervisor") return filter === roomFilter(room, "command") || filter === `${prefix}raw/#`;
       if (member.kind === "device") return within(filter, cornerOf(member)) || filter === `${prefix}${member.name}/command`;
+      if (member.kind === "bridge") return carriedUp.some((leaf) => filter === roomFilter(room, leaf));
       // All that is carried here is this room's; `#` does not match what begins with `$` (MQTT 3.1.1 clause 4.7.2).
       return filter === "#" || filter.startsWith(prefix);
     },

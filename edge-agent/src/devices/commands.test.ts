@@ -7,42 +7,29 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { SimulatedClock, systemClock } from "@xiezhi/base/clock.ts";
 import { newId } from "@xiezhi/base/ids.ts";
 import { silentLog } from "@xiezhi/base/log.ts";
-import { startOnvifCameraSim } from "@xiezhi/drivers/drivers/onvif-camera/onvif-camera.sim.ts";
-import { loadTestClip } from "@xiezhi/drivers/sim/clips.ts";
-import { CommandOutcome, type CommandResult, CommandSchema } from "@xiezhi/protos/gen/xiezhi/devices/v1/commands_pb.js";
+import { type Command, CommandOutcome, type CommandResult, CommandSchema } from "@xiezhi/protos/gen/xiezhi/devices/v1/commands_pb.js";
 import { Availability } from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
+import { openCameraRoom } from "./camera-room.sim.ts";
 import { Commands } from "./commands.ts";
-import { Devices } from "./devices.part.ts";
-
-const login = { username: "xiezhi", password: "not-a-default-1" };
 
 async function startRoom(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), "xiezhi-commands-"));
-  const sim = await startOnvifCameraSim({ clock: systemClock, name: "camera", main: await loadTestClip("picture"), login });
+  t.after(() => rm(folder, { recursive: true }));
   const clock = new SimulatedClock();
-  const url = `http://127.0.0.1:${sim.port}/onvif/device_service`;
-  const config = { url, ...login, rtspPorts: [sim.rtspPort], timeoutMs: 300 };
-  const devices = new Devices({
-    clock,
-    log: silentLog,
-    roomId: "courtroom-1",
-    bootId: "boot",
-    devices: [{ id: "cam", driver: "onvif-camera", name: "Camera", config, tracks: [] }],
-  });
-  t.after(async () => {
-    await devices.close();
-    await sim.close();
-    await rm(folder, { recursive: true });
-  });
+  const { sim, devices } = await openCameraRoom(t, clock);
   devices.start();
   while (devices.list()[0]?.state?.availability !== Availability.AVAILABLE) await new Promise((resolve) => setImmediate(resolve));
   const file = join(folder, "commands.json");
+  const audited: string[] = [];
+  const answered = async (deviceId: string, { sentBy }: Command, { reason }: CommandResult) => {
+    audited.push(`${deviceId} ${sentBy} ${reason || "done"}`);
+  };
   const start = async () => {
-    const commands = new Commands({ clock, log: silentLog, file, devices });
+    const commands = new Commands({ clock, log: silentLog, file, devices, answered });
     await commands.open();
     return commands;
   };
-  return { sim, clock, commands: await start(), start };
+  return { sim, clock, commands: await start(), start, audited };
 }
 
 const command = (what: MessageInitShape<typeof CommandSchema>) => create(CommandSchema, { id: newId(systemClock), ...what });

@@ -33,6 +33,8 @@ export interface CommandsOptions {
   /** Which ids were begun and how they came out, over restarts. */
   file: string;
   devices: Pick<Devices, "obeying">;
+  /** Each command once, with its answer, before anybody hears of it: for the audit. */
+  answered(deviceId: string, command: Command, result: CommandResult): Promise<void>;
 }
 
 /** Every command to a device of the room, whoever sent it: each id at most once, one after the other on each device, always answered. */
@@ -76,7 +78,12 @@ export class Commands {
     if (begun) return begun;
     const known = this.known.get(command.id);
     if (known) return Promise.resolve(this.remembered(command, known));
-    const doing = this.inTurn(deviceId, command).finally(() => this.running.delete(command.id));
+    const doing = this.inTurn(deviceId, command)
+      .then(async (result) => {
+        await this.options.answered(deviceId, command, result);
+        return result;
+      })
+      .finally(() => this.running.delete(command.id));
     this.running.set(command.id, doing);
     return doing;
   }

@@ -1,30 +1,12 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { SimulatedClock, systemClock } from "@xiezhi/base/clock.ts";
-import { silentLog } from "@xiezhi/base/log.ts";
-import { startOnvifCameraSim } from "@xiezhi/drivers/drivers/onvif-camera/onvif-camera.sim.ts";
-import { loadTestClip } from "@xiezhi/drivers/sim/clips.ts";
+import { SimulatedClock } from "@xiezhi/base/clock.ts";
 import { Availability, type Device } from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
-import { Devices } from "./devices.part.ts";
-
-const login = { username: "xiezhi", password: "not-a-default-1" };
+import { login, openCameraRoom } from "./camera-room.sim.ts";
 
 async function startRoom(t: TestContext) {
-  const sim = await startOnvifCameraSim({ clock: systemClock, name: "camera", main: await loadTestClip("picture"), login });
   const clock = new SimulatedClock();
-  const url = `http://127.0.0.1:${sim.port}/onvif/device_service`;
-  const config = { url, ...login, rtspPorts: [sim.rtspPort], timeoutMs: 300 };
-  const devices = new Devices({
-    clock,
-    log: silentLog,
-    roomId: "courtroom-1",
-    bootId: "boot",
-    devices: [{ id: "cam", driver: "onvif-camera", name: "Camera", config, tracks: [] }],
-  });
-  t.after(async () => {
-    await devices.close();
-    await sim.close();
-  });
+  const { sim, devices } = await openCameraRoom(t, clock);
   devices.start();
   const until = async (what: (device: Device) => boolean) => {
     while (!what(devices.list()[0]!)) await new Promise((resolve) => setImmediate(resolve));

@@ -3,7 +3,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { AgentService } from "@xiezhi/protos/gen/xiezhi/agents/v1/agents_pb.js";
 import { AuditsService } from "@xiezhi/protos/gen/xiezhi/audits/v1/audits_pb.js";
 import { CasesService, Procedure } from "@xiezhi/protos/gen/xiezhi/cases/v1/cases_pb.js";
 import { Availability, DevicesService } from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
@@ -11,11 +10,11 @@ import { HearingKind, HearingState, HearingsService, Publicity } from "@xiezhi/p
 import { TakeState, TakesService } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
 import { UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
 import { makeTake } from "@xiezhi/media/sim/make-take.ts";
-import { implement } from "@xiezhi/rpc/service.ts";
 import { refused, requestId, startCourt } from "../testing/court.ts";
+import { brokerOf } from "../testing/broker.ts";
 import { startIngest } from "../testing/ingest.ts";
 import { startMariaDb } from "../testing/mariadb.ts";
-import { startRoom, until } from "../testing/room.ts";
+import { until } from "../testing/room.ts";
 import { audits } from "./audits/audits.module.ts";
 import { cases } from "./cases/cases.module.ts";
 import { devices } from "./devices/devices.module.ts";
@@ -77,13 +76,8 @@ test("every store works on MariaDB, and of twenty who want one room exactly one 
   assert.deepEqual([held?.state, held?.takes.length, held?.people.length, held?.cases.length], [HearingState.HELD, 1, 1, 1]);
   assert.equal((await lister.listHearings({ pageSize: 1, fromMs: BigInt(nowMs) })).hearings.length, 1);
 
-  const agent = implement(AgentService, {
-    remember: async ({ version }) => ({ version }),
-    async *report() {
-      yield { devices: [{ id: "cam", roomId: "courtroom-1", state: { availability: Availability.AVAILABLE, sinceMs: 5n } }] };
-    },
-  });
-  await startRoom(t, court, { site: "court-1", room: "courtroom-1", services: [agent] });
+  const bridge = await (await brokerOf(t, court)).bridge({ siteId: "court-1", roomId: "courtroom-1" });
+  await bridge.snapshot([{ id: "cam", state: { availability: Availability.AVAILABLE, sinceMs: 5n } }]);
   const watcher = await court.as("operator", DevicesService);
   await until(async () => (await watcher.listDevices({ pageSize: 10 })).devices.length === 1);
 

@@ -4,6 +4,7 @@ import type { Implementation } from "@xiezhi/rpc/service.ts";
 import type { Middleware } from "koa";
 import type { Agents } from "./agents/agents.ts";
 import type { Audit } from "./audit/audit.ts";
+import type { Broker } from "./broker/broker.ts";
 import type { Change } from "./change/change.ts";
 import type { Database } from "./database/database.ts";
 import type { Migration } from "./database/migrations.ts";
@@ -24,6 +25,7 @@ export interface Platform {
   tells: Tells;
   hints: Hints;
   agents: Agents;
+  broker: Broker;
 }
 
 /** A module at work. */

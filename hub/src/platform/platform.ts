@@ -4,6 +4,7 @@ import type { Implementation } from "@xiezhi/rpc/service.ts";
 import type { Middleware } from "koa";
 import { Agents } from "./agents/agents.ts";
 import { Audit, auditMigrations } from "./audit/audit.ts";
+import { Broker } from "./broker/broker.ts";
 import { createChange } from "./change/change.ts";
 import { requestMigrations, Requests } from "./change/requests.ts";
 import { Database } from "./database/database.ts";
@@ -56,6 +57,7 @@ export async function buildHouse(options: { databaseUrl: string; clock: Clock; l
     tells: new Tells(database, clock, log),
     hints: new Hints(),
     agents: new Agents(clock, log),
+    broker: new Broker(clock, log.child({ part: "broker" })),
   };
   await platform.sessions.start();
   const running = await startModules(platform, modules);
@@ -73,6 +75,7 @@ export async function buildHouse(options: { databaseUrl: string; clock: Clock; l
       forgetting.cancel();
       platform.sessions.stop();
       await platform.agents.close();
+      await platform.broker.close();
       for (const module of all.reverse()) await module.close?.();
       await platform.tells.stop();
       await database.close();

@@ -1,4 +1,7 @@
+import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
+
+const PARENT_LOOK_MS = 250;
 
 type Close = () => void | Promise<void>;
 
@@ -31,6 +34,15 @@ export class Shutdown {
         this.log.info({ signal }, "stopping");
         void this.run().then(() => process.exit(0));
       });
+  }
+
+  /** Ends the process too when the one that started it is gone: killed, it could end nobody, and the next one starts its own. */
+  withParent(clock: Clock): void {
+    const parent = process.ppid;
+    const watch = clock.every(PARENT_LOOK_MS, () => {
+      if (process.ppid !== parent) void this.run().then(() => process.exit(0));
+    });
+    this.add("parent", () => watch.cancel());
   }
 
   private async closeAll(): Promise<void> {

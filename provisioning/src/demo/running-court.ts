@@ -87,10 +87,18 @@ export class RunningCourt {
       await mkdir(join(home, "logs"), { recursive: true });
       await certificateIn(tlsFolder, authority, { kind: "program", name: "hub", names: ["localhost", "127.0.0.1"] });
       const hubPort = await ports.of("hub agents");
+      const brokerPort = await ports.of("hub mqtt");
       const files = new Map<string, Awaited<ReturnType<typeof prepareRoom>>>();
       for (const [at, room] of rooms.entries()) {
         const absentCamera = at === 0 ? options.absentCamera : undefined;
-        const prepared = { ports, authority, hubPort, clips: options.clips, ...(absentCamera === undefined ? {} : { absentCamera }) };
+        const prepared = {
+          ports,
+          authority,
+          hubPort,
+          brokerPort,
+          clips: options.clips,
+          ...(absentCamera === undefined ? {} : { absentCamera }),
+        };
         files.set(room.id, await prepareRoom(home, room, prepared));
       }
       const readyFile = join(hub, "ready.json");
@@ -104,6 +112,7 @@ export class RunningCourt {
         portalPort: await ports.of("portal"),
         grpcPort: await ports.of("hub grpc"),
         agentPort: hubPort,
+        brokerPort,
         bootstrapFile: join(hub, "bootstrap.json"),
         readyFile,
         // Ingest outlives the hub and so has none of its outputs: without a file of its own its lines would be nowhere.

@@ -6,6 +6,7 @@ import type { DevicesService } from "./devices.service.ts";
 export function devicesRpc(service: DevicesService): Implementation {
   return implement(Contract, {
     listDevices: (request, { method, caller }) => service.list(sitesOf(method, caller), request.roomId, request),
+    commandDevice: (request, context) => service.command(request, context),
     watchDevices: ({ roomId }, { method, caller, signal }) => service.watch(sitesOf(method, caller), roomId, signal),
   });
 }

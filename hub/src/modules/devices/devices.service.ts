@@ -1,42 +1,41 @@
-import { clone, create, equals } from "@bufbuild/protobuf";
-import { AgentService, type ReportResponse } from "@xiezhi/protos/gen/xiezhi/agents/v1/agents_pb.js";
+import { clone, create, fromJsonString, type MessageShape, toJsonString } from "@bufbuild/protobuf";
+import { type CommandResult, CommandResultSchema, CommandSchema } from "@xiezhi/protos/gen/xiezhi/devices/v1/commands_pb.js";
 import {
-  Availability,
   type Device,
-  DeviceSchema,
-  DeviceStateSchema,
+  type DevicesService as Contract,
   type RoomLink,
   RoomLinkSchema,
 } from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
-import type { Agents, RoomKey } from "../../platform/agents/agents.ts";
+import { invalidOf } from "@xiezhi/rpc/gate.ts";
+import type { RpcContext } from "@xiezhi/rpc/service.ts";
+import type { RoomKey } from "../../platform/agents/agents.ts";
+import { callOf } from "../../platform/call.ts";
 import type { Platform } from "../../platform/module.ts";
 import { type PageRequest, paged, pageOf } from "../../platform/paging.ts";
 import type { SitesService } from "../sites/sites.service.ts";
 import { errors } from "./devices.errors.ts";
+import { type RoomsHeard, watchTopic } from "./devices.heard.ts";
 import type { DevicesStore } from "./devices.store.ts";
 
-/** An agent that breaks off its report is asked again after this long, while it can be called. */
-const AGAIN_MS = 1_000;
-const TEXT_MAX = 200;
+const DEFAULT_TTL_MS = 5_000;
+/** Beside its time to live a command may take this long: the device's own answer, and the way there and back. */
+const ANSWER_WITHIN_MS = 10_000;
 
-function topic(roomId: string): string {
-  return `devices/room/${roomId}`;
-}
-
-/** What stands in the rooms and how it is, as their agents report it. */
+/** What stands in the rooms and how it is, and orders to it. */
 export class DevicesService {
   private readonly platform: Platform;
   private readonly store: DevicesStore;
   private readonly sites: SitesService;
-  private readonly agents: Agents;
+  private readonly heard: RoomsHeard;
+  /** Commands that wait for their answer, by id. */
+  private readonly asked = new Map<string, (result: CommandResult) => void>();
 
-  constructor(platform: Platform, store: DevicesStore, sites: SitesService, agents: Agents) {
+  constructor(platform: Platform, store: DevicesStore, sites: SitesService, heard: RoomsHeard) {
     this.platform = platform;
     this.store = store;
     this.sites = sites;
-    this.agents = agents;
-    agents.onConnected((room, closed) => void this.follow(room, closed));
-    agents.onGone((room) => void this.gone(room));
+    this.heard = heard;
+    platform.broker.hear("result", (_name, text) => this.answered(text));
   }
 
   async list(siteIds: readonly string[], roomId: string, request: PageRequest): Promise<{ devices: Device[]; nextPageToken: string }> {
@@ -48,70 +47,76 @@ export class DevicesService {
       page,
     );
     const { rows, nextPageToken } = paged(page, found, ({ roomId: room, id }) => `${room}/${id}`);
-    return { devices: this.asProven(rows, rooms), nextPageToken };
+    return { devices: this.heard.asProven(rows, rooms), nextPageToken };
   }
 
   async *watch(siteIds: readonly string[], roomId: string, signal: AbortSignal): AsyncGenerator<{ devices: Device[]; links: RoomLink[] }> {
     const rooms = await this.rooms(siteIds, roomId);
     const ids = rooms.map((room) => room.roomId);
-    for await (const _ of this.platform.hints.watch(ids.map(topic), signal)) {
-      const devices = this.asProven(await this.store.list(undefined, ids), rooms);
+    for await (const _ of this.platform.hints.watch(ids.map(watchTopic), signal)) {
+      const devices = this.heard.asProven(await this.store.list(undefined, ids), rooms);
       const links = rooms.map((room) => {
-        const { connected, sinceMs } = this.agents.state(room);
+        const { connected, sinceMs } = this.heard.link(room);
         return create(RoomLinkSchema, { roomId: room.roomId, connected, sinceMs: BigInt(sinceMs) });
       });
       yield { devices, links };
     }
   }
 
-  /** Hears one room's reports for as long as its connection lives. */
-  private async follow(room: RoomKey, closed: AbortSignal): Promise<void> {
-    this.platform.hints.touch(topic(room.roomId));
-    while (!closed.aborted) {
-      try {
-        const client = this.agents.client(room, AgentService);
-        if (client) for await (const report of client.report({}, { signal: closed })) await this.heard(room, report);
-      } catch (error) {
-        if (!closed.aborted) this.platform.log.warn({ err: error, room: room.roomId }, "a room's report broke off");
-      }
-      await this.platform.clock.sleep(AGAIN_MS, closed).catch(() => undefined);
+  /** Sent at once or not at all; resolves with what the device made of it. */
+  async command(
+    request: MessageShape<typeof Contract.method.commandDevice.input>,
+    context: RpcContext,
+  ): Promise<{ result: CommandResult }> {
+    const { clock, broker, audit } = this.platform;
+    const { requestId, roomId, deviceId } = request;
+    const { caller } = context;
+    const call = callOf(context, request);
+    const siteId = (await this.sites.room(undefined, roomId))?.siteId ?? "";
+    const object = { id: `${roomId}/${deviceId}`, siteId };
+    const sentBy = caller.kind === "user" ? caller.login : "";
+    const command = request.command ? clone(CommandSchema, request.command) : create(CommandSchema);
+    Object.assign(command, { id: requestId, sentBy, sentAtMs: BigInt(clock.nowMs()) });
+    try {
+      if (siteId === "") throw errors.noRoom();
+      const refusal = invalidOf(CommandSchema, command);
+      if (refusal) throw refusal;
+      const { connected, sinceMs } = this.heard.link({ siteId, roomId });
+      if (!connected) throw errors.away(roomId, sinceMs);
+      await audit.record(call, object, "ok");
+      const [result] = await Promise.all([
+        this.answerTo(command.id, (command.ttlMs || DEFAULT_TTL_MS) + ANSWER_WITHIN_MS, roomId),
+        broker.say({ siteId, roomId, deviceId }, "command", toJsonString(CommandSchema, command)).catch(() => {
+          throw errors.away(roomId, clock.nowMs());
+        }),
+      ]);
+      return { result };
+    } catch (error) {
+      await audit.refusal(call, object, error);
+      throw error;
     }
   }
 
-  private async heard(key: RoomKey, { room, devices, bootId }: ReportResponse): Promise<void> {
-    const { siteId, roomId } = key;
-    if (room) await this.sites.rememberRoom({ ...room, id: roomId }, siteId);
-    const known = await this.store.list(undefined, [roomId]);
-    const said = devices.map((device) => bounded(device, roomId));
-    const newer = said.filter((device) =>
-      isNewer(
-        device,
-        known.find(({ id }) => id === device.id),
-        bootId,
-      ),
-    );
-    const gone = known.filter(({ id }) => !said.some((device) => device.id === id)).map(({ id }) => id);
-    if (newer.length + gone.length === 0) return;
-    await this.platform.database.transaction(async (tx) => {
-      for (const device of newer) {
-        const before = known.find(({ id }) => id === device.id)?.state?.availability;
-        await this.store.save(tx, device);
-        if (before !== device.state?.availability) await this.store.became(tx, device, Number(device.state?.sinceMs ?? 0n));
-      }
-      await this.store.remove(tx, roomId, gone);
-      tx.afterCommit(() => this.platform.hints.touch(topic(roomId)));
-    });
+  private async answerTo(id: string, withinMs: number, roomId: string): Promise<CommandResult> {
+    let late = () => {};
+    const timer = this.platform.clock.after(withinMs, () => late());
+    try {
+      return await new Promise<CommandResult>((resolve, reject) => {
+        late = () => reject(errors.unconfirmed(roomId));
+        this.asked.set(id, resolve);
+      });
+    } finally {
+      timer.cancel();
+      this.asked.delete(id);
+    }
   }
 
-  private async gone(room: RoomKey): Promise<void> {
-    this.platform.hints.touch(topic(room.roomId));
+  private answered(text: string): void {
     try {
-      const known = await this.store.list(undefined, [room.roomId]);
-      await this.platform.database.transaction(async (tx) => {
-        for (const device of this.asProven(known, [room])) await this.store.became(tx, device, Number(device.state?.sinceMs ?? 0n));
-      });
+      const result = fromJsonString(CommandResultSchema, text, { ignoreUnknownFields: true });
+      this.asked.get(result.id)?.(result);
     } catch (error) {
-      this.platform.log.error({ err: error, room: room.roomId }, "a room's going is not in the history");
+      this.platform.log.warn({ why: (error as Error).message.slice(0, 200) }, "a command's result can't be read");
     }
   }
 
@@ -121,36 +126,4 @@ export class DevicesService {
     if (!room) throw errors.noRoom();
     return [{ roomId, siteId: room.siteId }];
   }
-
-  /** Nothing is known of a room that can't be heard: its devices are unknown since the link went, last proven when they were. */
-  private asProven(devices: readonly Device[], rooms: readonly RoomKey[]): Device[] {
-    return devices.map((device) => {
-      const room = rooms.find(({ roomId }) => roomId === device.roomId);
-      const link = room ? this.agents.state(room) : { connected: false, sinceMs: 0 };
-      if (link.connected) return device;
-      const state = device.state ? clone(DeviceStateSchema, device.state) : create(DeviceStateSchema);
-      Object.assign(state, { availability: Availability.UNKNOWN, reason: "", sinceMs: BigInt(link.sinceMs) });
-      return create(DeviceSchema, { ...device, state });
-    });
-  }
-}
-
-/** Within one boot of the agent the number only grows; what comes late is dropped. */
-function isNewer(device: Device, known: Device | undefined, bootId: string): boolean {
-  if (!known) return true;
-  const [said, had] = [device.state, known.state];
-  if (said && had && had.bootId === (said.bootId || bootId) && said.seq < had.seq) return false;
-  return !equals(DeviceSchema, device, known);
-}
-
-/** Texts of a device come from outside: bounded, and under the room that the certificate names. */
-function bounded(device: Device, roomId: string): Device {
-  const { name, state } = device;
-  return create(DeviceSchema, {
-    ...device,
-    roomId,
-    id: device.id.slice(0, 64),
-    name: name.slice(0, TEXT_MAX),
-    ...(state && { state: { ...state, reason: state.reason.slice(0, TEXT_MAX) } }),
-  });
 }

@@ -17,6 +17,9 @@ const historyTable = new Table("devices_history", ["room_id", "device_id", "at_m
   reason: "text",
 } as const);
 
+/** Events that were taken, so that none counts twice. */
+const eventTable = new Table("devices_events", ["room_id", "id"], { room_id: "text", id: "text", taken_ms: "whole" } as const);
+
 export const migrations: readonly Migration[] = [
   {
     name: "0001-devices",
@@ -27,15 +30,21 @@ export const migrations: readonly Migration[] = [
     ddl: `CREATE TABLE devices_history (room_id VARCHAR(64) NOT NULL, device_id VARCHAR(64) NOT NULL, at_ms BIGINT NOT NULL,
       availability BIGINT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (room_id, device_id, at_ms))`,
   },
+  {
+    name: "0003-events",
+    ddl: "CREATE TABLE devices_events (room_id VARCHAR(64) NOT NULL, id VARCHAR(64) NOT NULL, taken_ms BIGINT NOT NULL, PRIMARY KEY (room_id, id))",
+  },
 ];
 
 export class DevicesStore {
   private readonly devices;
   private readonly history;
+  private readonly events;
 
   constructor(database: Database) {
     this.devices = deviceTable.in(database);
     this.history = historyTable.in(database);
+    this.events = eventTable.in(database);
   }
 
   async list(view: View, roomIds: readonly string[], page?: Page): Promise<Device[]> {
@@ -54,9 +63,8 @@ export class DevicesStore {
     return rows.map(({ device }) => fromBinary(DeviceSchema, device));
   }
 
-  async save(tx: Tx, device: Device): Promise<void> {
+  async add(tx: Tx, device: Device): Promise<void> {
     const { roomId, id } = device;
-    await this.devices.remove(tx, { room_id: roomId, id });
     await this.devices.insert(tx, { room_id: roomId, id, device: toBinary(DeviceSchema, device) });
   }
 
@@ -68,5 +76,12 @@ export class DevicesStore {
     const key = { room_id: roomId, device_id: id, at_ms: atMs };
     if (await this.history.one(tx, key)) return;
     await this.history.insert(tx, { ...key, availability: state?.availability ?? 0, reason: state?.reason ?? "" });
+  }
+
+  /** False: it was taken before. */
+  async take(tx: Tx, roomId: string, id: string, nowMs: number): Promise<boolean> {
+    if (await this.events.one(tx, { room_id: roomId, id })) return false;
+    await this.events.insert(tx, { room_id: roomId, id, taken_ms: nowMs });
+    return true;
   }
 }

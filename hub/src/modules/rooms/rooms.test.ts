@@ -54,10 +54,6 @@ function services(replaced: Partial<Handlers<typeof RoomService>> = {}) {
       told.push(request);
       return { version: request.version };
     },
-    async *report(_, { signal }) {
-      yield { devices: [] };
-      await forever(signal);
-    },
   });
   return { started, told, all: [room, agent] as Implementation[] };
 }

@@ -13,15 +13,15 @@ const closeOf = (client: MqttClient) => new Promise<void>((resolve) => client.on
 /** Each may use what begins with its own name. */
 async function brokerFor(t: TestContext) {
   const refusals: string[] = [];
-  const own = (who: string, topic: string) => topic.startsWith(`${who}/`) && !topic.includes("#");
-  const broker = await startBroker<string>({
+  const own = ({ name }: { name: string }, topic: string) => topic.startsWith(`${name}/`) && !topic.includes("#");
+  const broker = await startBroker({
     log: silentLog,
     host: "127.0.0.1",
     port: 0,
     packetBytes: 10_000,
     connectWithinMs: 300,
     door: {
-      admit: ({ clientId, username, password }) => (password === "right" && username === clientId ? username : undefined),
+      admit: ({ clientId, username, password }) => (password === "right" && username ? { name: username, clientId } : undefined),
       mayPublish: own,
       maySubscribe: own,
       refused: (_from, clientId, act, what) => refusals.push(`${clientId} ${act} ${what}`),
@@ -69,7 +69,7 @@ test("a stranger, another's id, a foreign will, topic and filter are refused; th
     refusals.filter((it) => !/packet/.test(it)),
     [
       "a connect a",
-      "b connect a",
+      "b connect id taken",
       "a will b/state",
       "# +/state b/state $SYS/# a/#".split(" ").map((it) => `a subscribe ${it}`),
       "a publish b/state",
@@ -79,6 +79,20 @@ test("a stranger, another's id, a foreign will, topic and filter are refused; th
   await witness.subscribeAsync("b/x");
   await witness.publishAsync("b/x", "alive", { qos: 1 });
   await heard;
+});
+
+test("nothing is kept for a client that went, and its id is free: no other hears by its subscriptions", async (t) => {
+  const { join } = await brokerFor(t);
+  const first = await join("a", { clean: false });
+  await first.subscribeAsync("a/secret", { qos: 1 });
+  await first.endAsync();
+  const other = await join("a", { clean: false, username: "b" });
+  const heard = heardBy(other);
+  const owner = await join("owner", { username: "a" });
+  await owner.publishAsync("a/secret", "for a alone", { qos: 1 });
+  await other.subscribeAsync("b/x");
+  await other.publishAsync("b/x", "all it hears");
+  assert.equal(await heard, "b/x all it hears");
 });
 
 test("a packet that is too large, garbage and a CONNECT that never comes end their connection and nothing else", async (t) => {

@@ -16,8 +16,8 @@ export interface MqttLogin {
 }
 
 /** Who may do what, decided by whoever runs the broker. All of it is asked for every packet: it must be cheap. */
-export interface MqttDoor<Who> {
-  /** Undefined: refused. Must look at `clientId` too: a second client of the same id takes the first one's place. */
+export interface MqttDoor<Who extends { readonly name: string }> {
+  /** Undefined: refused. A second client of an id takes the first one's place, where both are admitted under the same name. */
   admit(login: MqttLogin): Who | undefined | Promise<Who | undefined>;
   /** Also asked of a will, when it is left and again when it is carried out. */
   mayPublish(who: Who, topic: string, retain: boolean): boolean;
@@ -26,7 +26,7 @@ export interface MqttDoor<Who> {
   refused(from: string, clientId: string, act: "connect" | "publish" | "subscribe" | "will" | "packet", what: string): void;
 }
 
-export interface BrokerOptions<Who> {
+export interface BrokerOptions<Who extends { readonly name: string }> {
   log: Log;
   door: MqttDoor<Who>;
   host: string;
@@ -41,6 +41,8 @@ export interface BrokerOptions<Who> {
 
 export interface Broker {
   port: number;
+  /** Said by the broker itself, past the door. */
+  publish(topic: string, text: string): void;
   close(): Promise<void>;
 }
 
@@ -51,12 +53,17 @@ const CONNECT_WITHIN_MS = 5_000;
 const TOPIC_LEVELS = 16;
 
 /** An MQTT 3.1.1 broker (aedes) without memory: retained messages live as long as its process. Every login, publish, will and filter passes the door. */
-export async function startBroker<Who>(options: BrokerOptions<Who>): Promise<Broker> {
+export async function startBroker<Who extends { readonly name: string }>(options: BrokerOptions<Who>): Promise<Broker> {
   const { log, door, tls, packetBytes = PACKET_BYTES } = options;
   if (!tls && options.host !== "127.0.0.1") throw new Error(`${options.host}: a broker without TLS listens on 127.0.0.1 only`);
   const known = new WeakMap<Client, Who>();
   const seen = new WeakMap<Client, { from: string; uris: readonly string[] }>();
   const fromOf = (client: Client) => seen.get(client)?.from ?? "";
+  const connected = new Map<string, Client>();
+  const ownerOf = (clientId: string) => {
+    const client = connected.get(clientId);
+    return client && known.get(client)?.name;
+  };
 
   const aedes = await Aedes.createBroker({
     connectTimeout: options.connectWithinMs ?? CONNECT_WITHIN_MS,
@@ -64,10 +71,14 @@ export async function startBroker<Who>(options: BrokerOptions<Who>): Promise<Bro
     preConnect(client, packet, done) {
       const shown = seen.get(client) ?? { from: "", uris: [] };
       const { clientId, username, password, will } = packet;
+      // Nothing is kept for who comes again: subscriptions that another has left under this id would pass the door.
+      packet.clean = true;
       const login = { clientId, username, password: password?.toString(), uris: shown.uris, from: shown.from };
       // The answer waits for `authenticate`: only from there is a client told that it is not admitted (CONNACK 5).
       const decide = (who: Who | undefined) => {
         if (who === undefined) door.refused(shown.from, clientId, "connect", username ?? "");
+        else if (ownerOf(clientId) !== undefined && ownerOf(clientId) !== who.name)
+          door.refused(shown.from, clientId, "connect", "id taken");
         // At the door and not at the death: a will that may not be is refused while somebody is there to be told.
         else if (will && !door.mayPublish(who, will.topic, will.retain ?? false)) door.refused(shown.from, clientId, "will", will.topic);
         else known.set(client, who);
@@ -93,6 +104,10 @@ export async function startBroker<Who>(options: BrokerOptions<Who>): Promise<Bro
       done(null, null);
     },
   });
+  aedes.on("client", (client) => connected.set(client.id, client));
+  aedes.on("clientDisconnect", (client) => {
+    if (connected.get(client.id) === client) connected.delete(client.id);
+  });
   for (const event of ["clientError", "connectionError"] as const)
     aedes.on(event, (client: Client, error: Error) => {
       door.refused(fromOf(client), client.id ?? "", "packet", error.message);
@@ -117,6 +132,8 @@ export async function startBroker<Who>(options: BrokerOptions<Who>): Promise<Bro
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(options.port, options.host, resolve));
   return {
     port: (server.address() as AddressInfo).port,
+    publish: (topic, text) =>
+      aedes.publish({ cmd: "publish", topic, payload: Buffer.from(text), qos: 1, retain: false, dup: false }, () => undefined),
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       await new Promise<void>((resolve) => aedes.close(resolve));

@@ -7,8 +7,6 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Hearing } from "../../hearings/v1/hearings_pb.js";
-import type { Room } from "../../sites/v1/sites_pb.js";
-import type { Device } from "../../devices/v1/devices_pb.js";
 
 /**
  * Describes the file xiezhi/agents/v1/agents.proto.
@@ -58,49 +56,6 @@ export declare type RememberResponse = Message<"xiezhi.agents.v1.RememberRespons
 export declare const RememberResponseSchema: GenMessage<RememberResponse>;
 
 /**
- * @generated from message xiezhi.agents.v1.ReportRequest
- */
-export declare type ReportRequest = Message<"xiezhi.agents.v1.ReportRequest"> & {
-};
-
-/**
- * Describes the message xiezhi.agents.v1.ReportRequest.
- * Use `create(ReportRequestSchema)` to create a new message.
- */
-export declare const ReportRequestSchema: GenMessage<ReportRequest>;
-
-/**
- * @generated from message xiezhi.agents.v1.ReportResponse
- */
-export declare type ReportResponse = Message<"xiezhi.agents.v1.ReportResponse"> & {
-  /**
-   * @generated from field: xiezhi.sites.v1.Room room = 1;
-   */
-  room?: Room | undefined;
-
-  /**
-   * @generated from field: repeated xiezhi.devices.v1.Device devices = 2;
-   */
-  devices: Device[];
-
-  /**
-   * @generated from field: string boot_id = 3;
-   */
-  bootId: string;
-
-  /**
-   * @generated from field: string agent_version = 4;
-   */
-  agentVersion: string;
-};
-
-/**
- * Describes the message xiezhi.agents.v1.ReportResponse.
- * Use `create(ReportResponseSchema)` to create a new message.
- */
-export declare const ReportResponseSchema: GenMessage<ReportResponse>;
-
-/**
  * @generated from service xiezhi.agents.v1.AgentService
  */
 export declare const AgentService: GenService<{
@@ -113,16 +68,6 @@ export declare const AgentService: GenService<{
     methodKind: "unary";
     input: typeof RememberRequestSchema;
     output: typeof RememberResponseSchema;
-  },
-  /**
-   * Who this room is and what stands in it; then every device state as it changes, at least each 5 s.
-   *
-   * @generated from rpc xiezhi.agents.v1.AgentService.Report
-   */
-  report: {
-    methodKind: "server_streaming";
-    input: typeof ReportRequestSchema;
-    output: typeof ReportResponseSchema;
   },
 }>;
 

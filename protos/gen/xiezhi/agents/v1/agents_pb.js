@@ -5,16 +5,14 @@
 // Between hub and agent, over the connection that the agent dialled.
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_xiezhi_devices_v1_devices } from "../../devices/v1/devices_pb.js";
 import { file_xiezhi_hearings_v1_hearings } from "../../hearings/v1/hearings_pb.js";
 import { file_xiezhi_rights_v1_rights } from "../../rights/v1/rights_pb.js";
-import { file_xiezhi_sites_v1_sites } from "../../sites/v1/sites_pb.js";
 
 /**
  * Describes the file xiezhi/agents/v1/agents.proto.
  */
 export const file_xiezhi_agents_v1_agents = /*@__PURE__*/
-  fileDesc("Ch14aWV6aGkvYWdlbnRzL3YxL2FnZW50cy5wcm90bxIQeGllemhpLmFnZW50cy52MSJgCg9SZW1lbWJlclJlcXVlc3QSDwoHdmVyc2lvbhgBIAEoAxItCghsaXN0aW5ncxgCIAMoCzIbLnhpZXpoaS5oZWFyaW5ncy52MS5IZWFyaW5nEg0KBWF0X21zGAMgASgDIiMKEFJlbWVtYmVyUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoAyIPCg1SZXBvcnRSZXF1ZXN0IokBCg5SZXBvcnRSZXNwb25zZRIjCgRyb29tGAEgASgLMhUueGllemhpLnNpdGVzLnYxLlJvb20SKgoHZGV2aWNlcxgCIAMoCzIZLnhpZXpoaS5kZXZpY2VzLnYxLkRldmljZRIPCgdib290X2lkGAMgASgJEhUKDWFnZW50X3ZlcnNpb24YBCABKAkyxAEKDEFnZW50U2VydmljZRJbCghSZW1lbWJlchIhLnhpZXpoaS5hZ2VudHMudjEuUmVtZW1iZXJSZXF1ZXN0GiIueGllemhpLmFnZW50cy52MS5SZW1lbWJlclJlc3BvbnNlIgiKtRgECAQwARJXCgZSZXBvcnQSHy54aWV6aGkuYWdlbnRzLnYxLlJlcG9ydFJlcXVlc3QaIC54aWV6aGkuYWdlbnRzLnYxLlJlcG9ydFJlc3BvbnNlIgiKtRgECAIwATABYgZwcm90bzM", [file_xiezhi_devices_v1_devices, file_xiezhi_hearings_v1_hearings, file_xiezhi_rights_v1_rights, file_xiezhi_sites_v1_sites]);
+  fileDesc("Ch14aWV6aGkvYWdlbnRzL3YxL2FnZW50cy5wcm90bxIQeGllemhpLmFnZW50cy52MSJgCg9SZW1lbWJlclJlcXVlc3QSDwoHdmVyc2lvbhgBIAEoAxItCghsaXN0aW5ncxgCIAMoCzIbLnhpZXpoaS5oZWFyaW5ncy52MS5IZWFyaW5nEg0KBWF0X21zGAMgASgDIiMKEFJlbWVtYmVyUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoAzJrCgxBZ2VudFNlcnZpY2USWwoIUmVtZW1iZXISIS54aWV6aGkuYWdlbnRzLnYxLlJlbWVtYmVyUmVxdWVzdBoiLnhpZXpoaS5hZ2VudHMudjEuUmVtZW1iZXJSZXNwb25zZSIIirUYBAgEMAFiBnByb3RvMw", [file_xiezhi_hearings_v1_hearings, file_xiezhi_rights_v1_rights]);
 
 /**
  * Describes the message xiezhi.agents.v1.RememberRequest.
@@ -29,20 +27,6 @@ export const RememberRequestSchema = /*@__PURE__*/
  */
 export const RememberResponseSchema = /*@__PURE__*/
   messageDesc(file_xiezhi_agents_v1_agents, 1);
-
-/**
- * Describes the message xiezhi.agents.v1.ReportRequest.
- * Use `create(ReportRequestSchema)` to create a new message.
- */
-export const ReportRequestSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_agents_v1_agents, 2);
-
-/**
- * Describes the message xiezhi.agents.v1.ReportResponse.
- * Use `create(ReportResponseSchema)` to create a new message.
- */
-export const ReportResponseSchema = /*@__PURE__*/
-  messageDesc(file_xiezhi_agents_v1_agents, 3);
 
 /**
  * @generated from service xiezhi.agents.v1.AgentService

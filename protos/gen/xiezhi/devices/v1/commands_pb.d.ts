@@ -148,6 +148,92 @@ export declare type CommandResult = Message<"xiezhi.devices.v1.CommandResult"> &
 export declare const CommandResultSchema: GenMessage<CommandResult>;
 
 /**
+ * Something that happened in a room, kept on the agent's disk until the hub has it: `…/event`, answered by `…/taken`.
+ *
+ * @generated from message xiezhi.devices.v1.DeviceEvent
+ */
+export declare type DeviceEvent = Message<"xiezhi.devices.v1.DeviceEvent"> & {
+  /**
+   * UUIDv7: the hub takes each once.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * UTC ms of the agent's clock.
+   *
+   * @generated from field: int64 at_ms = 2;
+   */
+  atMs: bigint;
+
+  /**
+   * As in the topic that it is said on.
+   *
+   * @generated from field: string device_id = 3;
+   */
+  deviceId: string;
+
+  /**
+   * @generated from oneof xiezhi.devices.v1.DeviceEvent.what
+   */
+  what: {
+    /**
+     * @generated from field: xiezhi.devices.v1.Obeyed obeyed = 4;
+     */
+    value: Obeyed;
+    case: "obeyed";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message xiezhi.devices.v1.DeviceEvent.
+ * Use `create(DeviceEventSchema)` to create a new message.
+ */
+export declare const DeviceEventSchema: GenMessage<DeviceEvent>;
+
+/**
+ * A command had its answer, whoever sent it.
+ *
+ * @generated from message xiezhi.devices.v1.Obeyed
+ */
+export declare type Obeyed = Message<"xiezhi.devices.v1.Obeyed"> & {
+  /**
+   * @generated from field: xiezhi.devices.v1.Command command = 1;
+   */
+  command?: Command | undefined;
+
+  /**
+   * @generated from field: xiezhi.devices.v1.CommandResult result = 2;
+   */
+  result?: CommandResult | undefined;
+};
+
+/**
+ * Describes the message xiezhi.devices.v1.Obeyed.
+ * Use `create(ObeyedSchema)` to create a new message.
+ */
+export declare const ObeyedSchema: GenMessage<Obeyed>;
+
+/**
+ * The hub holds these events.
+ *
+ * @generated from message xiezhi.devices.v1.EventsTaken
+ */
+export declare type EventsTaken = Message<"xiezhi.devices.v1.EventsTaken"> & {
+  /**
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+};
+
+/**
+ * Describes the message xiezhi.devices.v1.EventsTaken.
+ * Use `create(EventsTakenSchema)` to create a new message.
+ */
+export declare const EventsTakenSchema: GenMessage<EventsTaken>;
+
+/**
  * @generated from enum xiezhi.devices.v1.CommandOutcome
  */
 export enum CommandOutcome {

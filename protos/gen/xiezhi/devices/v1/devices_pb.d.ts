@@ -6,6 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Command, CommandResult } from "./commands_pb.js";
 
 /**
  * Describes the file xiezhi/devices/v1/devices.proto.
@@ -194,6 +195,57 @@ export declare type MediaProfile = Message<"xiezhi.devices.v1.MediaProfile"> & {
 export declare const MediaProfileSchema: GenMessage<MediaProfile>;
 
 /**
+ * @generated from message xiezhi.devices.v1.CommandDeviceRequest
+ */
+export declare type CommandDeviceRequest = Message<"xiezhi.devices.v1.CommandDeviceRequest"> & {
+  /**
+   * Becomes the command's id: the same again is answered alike and not done again.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: string room_id = 2;
+   */
+  roomId: string;
+
+  /**
+   * @generated from field: string device_id = 3;
+   */
+  deviceId: string;
+
+  /**
+   * Id, sender and time are the hub's to set; its rules are asked after that.
+   *
+   * @generated from field: xiezhi.devices.v1.Command command = 4;
+   */
+  command?: Command | undefined;
+};
+
+/**
+ * Describes the message xiezhi.devices.v1.CommandDeviceRequest.
+ * Use `create(CommandDeviceRequestSchema)` to create a new message.
+ */
+export declare const CommandDeviceRequestSchema: GenMessage<CommandDeviceRequest>;
+
+/**
+ * @generated from message xiezhi.devices.v1.CommandDeviceResponse
+ */
+export declare type CommandDeviceResponse = Message<"xiezhi.devices.v1.CommandDeviceResponse"> & {
+  /**
+   * @generated from field: xiezhi.devices.v1.CommandResult result = 1;
+   */
+  result?: CommandResult | undefined;
+};
+
+/**
+ * Describes the message xiezhi.devices.v1.CommandDeviceResponse.
+ * Use `create(CommandDeviceResponseSchema)` to create a new message.
+ */
+export declare const CommandDeviceResponseSchema: GenMessage<CommandDeviceResponse>;
+
+/**
  * @generated from message xiezhi.devices.v1.ListDevicesRequest
  */
 export declare type ListDevicesRequest = Message<"xiezhi.devices.v1.ListDevicesRequest"> & {
@@ -268,7 +320,7 @@ export declare type WatchDevicesResponse = Message<"xiezhi.devices.v1.WatchDevic
   devices: Device[];
 
   /**
-   * Rooms whose agent has no link to the hub now, and since when (UTC ms).
+   * Whether each room is heard now, and since when that is so (UTC ms).
    *
    * @generated from field: repeated xiezhi.devices.v1.RoomLink links = 2;
    */
@@ -360,6 +412,16 @@ export declare const DevicesService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchDevicesRequestSchema;
     output: typeof WatchDevicesResponseSchema;
+  },
+  /**
+   * One order to one device, answered when the device has; what it was and how it came out is audited.
+   *
+   * @generated from rpc xiezhi.devices.v1.DevicesService.CommandDevice
+   */
+  commandDevice: {
+    methodKind: "unary";
+    input: typeof CommandDeviceRequestSchema;
+    output: typeof CommandDeviceResponseSchema;
   },
 }>;
 
