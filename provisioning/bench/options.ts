@@ -16,6 +16,7 @@ const { values } = parseArgs({
 
 export const cameras = Number(values.cameras);
 export const control = values.control;
+export const long = values.long;
 
 /** Pairs of runs, ours and the peer's in turn. */
 export function pairsOr(usual: { short: number; long: number }): number {

@@ -1,5 +1,3 @@
-import { Transform, type TransformCallback } from "node:stream";
-
 /** Bytes that one MQTT control packet may have, its fixed header included. */
 export interface PacketLimits {
   /** Before somebody is known: CONNECT and nothing else. */
@@ -10,10 +8,10 @@ export interface PacketLimits {
 const MOST_LENGTH_BYTES = 4;
 
 /**
- * Passes MQTT packets on and breaks off at the header of one that is too large, before any of it is kept: the broker's parser would
- * gather up to 268 MB first (MQTT 3.1.1 clause 2.2.3).
+ * Follows the packets of one connection and tells of one that is too large at its header, before any of it is kept: the broker's
+ * parser would gather up to 268 MB first (MQTT 3.1.1 clause 2.2.3).
  */
-export class FrameGuard extends Transform {
+export class FrameGuard {
   private readonly limits: PacketLimits;
   private packets = 0;
   private header = 0;
@@ -22,11 +20,11 @@ export class FrameGuard extends Transform {
   private left = 0;
 
   constructor(limits: PacketLimits) {
-    super();
     this.limits = limits;
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+  /** The next bytes in their order; what is wrong with them, if anything is. */
+  problemIn(chunk: Uint8Array): string | undefined {
     for (let at = 0; at < chunk.length; ) {
       if (this.left > 0) {
         const taken = Math.min(this.left, chunk.length - at);
@@ -35,9 +33,9 @@ export class FrameGuard extends Transform {
         continue;
       }
       const problem = this.headerByte(chunk[at++]!);
-      if (problem !== undefined) return done(new Error(problem));
+      if (problem !== undefined) return problem;
     }
-    done(null, chunk);
+    return undefined;
   }
 
   private headerByte(byte: number): string | undefined {
