@@ -8,34 +8,26 @@ import { createLog } from "@xiezhi/base/log.ts";
 import type { DemoRoom } from "../src/demo/court.ts";
 import { homeFolder } from "../src/demo/home.ts";
 import { processesOf } from "../src/demo/proc.ts";
-import { RunningCourt } from "../src/demo/running-court.ts";
+import { type CourtOptions, RunningCourt } from "../src/demo/running-court.ts";
 
 /** What outlived the room, as it does an agent that was killed, ends by itself. */
 const ENDS_WITHIN_MS = 5_000;
 
-interface DemoCourtOptions {
+interface DemoCourtOptions extends Pick<CourtOptions, "absentCamera" | "brokerUrl"> {
   /** Where all lies that the hub keeps. */
   hubFolder?: string;
-  /** Clip of a camera of the first room that stands where nothing answers. */
-  absentCamera?: string;
 }
 
 /** The demo's hub and these rooms in a home of their own, gone with a test that passes; no process may be left then. */
 export async function demoCourt(
   t: TestContext,
   rooms: readonly DemoRoom[],
-  { hubFolder, absentCamera }: DemoCourtOptions = {},
+  { hubFolder, ...options }: DemoCourtOptions = {},
 ): Promise<{ court: RunningCourt; home: string }> {
   const home = await mkdtemp(join(tmpdir(), "xz-"));
   if (hubFolder !== undefined) await symlink(hubFolder, join(home, "hub"));
   const log = createLog("court", { file: join(home, "court.log") });
-  const court = await RunningCourt.start({
-    home,
-    clips: join(homeFolder(), "clips"),
-    rooms,
-    log,
-    ...(absentCamera === undefined ? {} : { absentCamera }),
-  });
+  const court = await RunningCourt.start({ home, clips: join(homeFolder(), "clips"), rooms, log, ...options });
   t.after(async () => {
     await court.close();
     const left = await processesLeft(court.run);

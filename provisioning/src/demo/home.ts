@@ -42,7 +42,7 @@ interface RoomAddresses {
 export async function prepareRoom(
   home: string,
   room: DemoRoom,
-  options: { ports: Ports; authority: Authority; hubPort: number; brokerPort: number; clips: string; absentCamera?: string },
+  options: { ports: Ports; authority: Authority; hubPort: number; brokerUrl: string; clips: string; absentCamera?: string },
 ): Promise<{ devices: string; absent: string | undefined; mqtt: { port: number; password: string }; webPort: number }> {
   const { ports, authority } = options;
   const stateFolder = join(home, "agents", room.id);
@@ -67,7 +67,7 @@ export async function prepareRoom(
         room: { id: room.id, nameZh: room.nameZh, nameEn: room.nameEn, seats: room.seats },
         stateFolder,
         tlsFolder,
-        hub: { host: "localhost", port: options.hubPort, brokerUrl: `mqtts://localhost:${options.brokerPort}` },
+        hub: { host: "localhost", port: options.hubPort, brokerUrl: options.brokerUrl },
         grpcPort: await ports.of(`${room.id} grpc`),
         mqtt: { port: mqtt.port, members: [{ name: "technician", kind: "technician", password: mqtt.password }] },
         web: { port: webPort },

@@ -29,6 +29,8 @@ export interface CourtOptions {
   /** Of the first room: a camera that is not there until `bringAbsentCamera`. */
   absentCamera?: string;
   portalPort?: number;
+  /** Another MQTT broker than the hub's own, for the hub and every room. */
+  brokerUrl?: string;
   /** Ctrl-C at the terminal reaches only the caller, who then closes the court: rooms, hub and devices end in their order. */
   ownGroups?: boolean;
   /** Aborted while it starts: what was started is ended, and `start` throws the signal's reason. */
@@ -95,7 +97,7 @@ export class RunningCourt {
           ports,
           authority,
           hubPort,
-          brokerPort,
+          brokerUrl: options.brokerUrl ?? `mqtts://localhost:${brokerPort}`,
           clips: options.clips,
           ...(absentCamera === undefined ? {} : { absentCamera }),
         };
@@ -113,6 +115,7 @@ export class RunningCourt {
         grpcPort: await ports.of("hub grpc"),
         agentPort: hubPort,
         brokerPort,
+        ...(options.brokerUrl !== undefined && { brokerUrl: options.brokerUrl }),
         bootstrapFile: join(hub, "bootstrap.json"),
         readyFile,
         // Ingest outlives the hub and so has none of its outputs: without a file of its own its lines would be nowhere.

@@ -8,6 +8,7 @@ import {
 } from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
 import { Alert, Table } from "antd";
 import { useNowMs } from "../../clock.ts";
+import { mayCall, useUser } from "../../session.tsx";
 import { useWatch } from "../../ui/asking.ts";
 import { enumText, useLanguage, useTexts } from "../../ui/language.ts";
 import { Shown } from "../../ui/shown.tsx";
@@ -17,6 +18,7 @@ import { AlarmsStrip } from "../alarms/alarms.strip.tsx";
 import "./rooms.css";
 import { useRoomNames } from "./rooms.parts.tsx";
 import { texts } from "./rooms.texts.ts";
+import { DeviceTrials } from "./rooms.trials.tsx";
 
 const all = (message: WatchDevicesResponse) => message;
 
@@ -54,6 +56,7 @@ function RoomCard({ id, link, devices }: { id: string; link: RoomLink | undefine
   const age = useAge();
   const roomName = useRoomNames();
   const nowMs = useNowMs();
+  const mayTry = mayCall(useUser(), DevicesService.method.commandDevice);
   const sinceMs = Number(link?.sinceMs ?? 0n);
   return (
     <section className="room-card" data-testid={`room-${id}`} data-connected={link?.connected ?? true}>
@@ -103,6 +106,7 @@ function RoomCard({ id, link, devices }: { id: string; link: RoomLink | undefine
               // Devices tell their time in whole seconds (ONVIF GetSystemDateAndTime): no more is known.
               it.state?.clockOffsetMs === undefined ? "—" : t.offset(Math.round(Number(it.state.clockOffsetMs) / 1e3)),
           },
+          ...(mayTry ? [{ title: t.tryIt, width: 250, render: (_: unknown, it: Device) => <DeviceTrials device={it} /> }] : []),
         ]}
       />
     </section>

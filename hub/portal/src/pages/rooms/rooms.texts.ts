@@ -17,6 +17,10 @@ export const texts = defineTexts({
     clockOffset: "时钟偏差",
     offset: (seconds: number) => (seconds === 0 ? "不到 1 秒" : `${seconds} 秒`),
     profiles: "码流",
+    tryIt: "试一试",
+    toPreset: "转到预置位",
+    keyFrame: "请求关键帧",
+    took: (ms: number) => `${ms} 毫秒`,
   },
   en: {
     title: "Rooms",
@@ -34,5 +38,9 @@ export const texts = defineTexts({
     clockOffset: "Clock offset",
     offset: (seconds: number) => (seconds === 0 ? "under 1 s" : `${seconds} s`),
     profiles: "Streams",
+    tryIt: "Try it",
+    toPreset: "Turn to",
+    keyFrame: "Key frame",
+    took: (ms: number) => `${ms} ms`,
   },
 });
