@@ -1,68 +1,53 @@
 import { type AuditRow, AuditsService } from "@xiezhi/protos/gen/xiezhi/audits/v1/audits_pb.js";
-import { Button, Checkbox, Input, Table } from "antd";
-import { useState } from "react";
-import { useSearchParams } from "react-router";
-import { useSettled } from "../../clock.ts";
+import { Checkbox, Input, Table } from "antd";
 import { useAsk } from "../../ui/asking.ts";
 import { useTexts } from "../../ui/language.ts";
+import { More, useFilter, useRows } from "../../ui/list.tsx";
 import { Shown } from "../../ui/shown.tsx";
 import { fromLocalInput, useInstant } from "../../ui/times.ts";
 import { Title } from "../../ui/title.tsx";
 import { useRoomNames } from "../rooms/rooms.parts.tsx";
 import { texts } from "./audits.texts.ts";
 
-const pageSize = 50;
-const mostRows = 200;
 const dayMs = 86_400_000;
 
 /** Who did what to which object and how it came out, newest first; the filters stand in the address bar. */
 export default function AuditsPage() {
   const t = useTexts(texts);
-  const [params, setParams] = useSearchParams();
-  const [rows, setRows] = useState(pageSize);
-  const login = useSettled(params.get("login") ?? "", 250);
-  const act = useSettled(params.get("act") ?? "", 250);
-  const fromMs = fromLocalInput(`${params.get("day") ?? ""}T00:00`);
+  const { pageSize, more } = useRows();
+  const [login, act, day, refused] = [useFilter("login"), useFilter("act"), useFilter("day"), useFilter("refused")];
+  const fromMs = fromLocalInput(`${day.value}T00:00`);
   const days = Number.isNaN(fromMs) ? {} : { fromMs: BigInt(fromMs), toMs: BigInt(fromMs + dayMs) };
-  const seen = useAsk(AuditsService.method.listAudits, { login, act, ...days, refused: params.has("refused"), pageSize: rows });
-  const set = (name: string, value: string) =>
-    setParams(
-      (before) => {
-        if (value === "") before.delete(name);
-        else before.set(name, value);
-        return before;
-      },
-      { replace: true },
-    );
-  const textFilter = (name: "login" | "act", label: string, maxLength: number) => (
+  const seen = useAsk(AuditsService.method.listAudits, {
+    login: login.settled,
+    act: act.settled,
+    ...days,
+    refused: refused.value !== "",
+    pageSize,
+  });
+  const textFilter = (name: "login" | "act", filter: typeof login, label: string, maxLength: number) => (
     <Input
       allowClear
       maxLength={maxLength}
       placeholder={label}
       aria-label={label}
-      value={params.get(name) ?? ""}
+      value={filter.value}
       data-testid={`audit-${name}`}
-      onChange={(event) => set(name, event.target.value.trim())}
+      onChange={(event) => filter.set(event.target.value.trim())}
     />
   );
   return (
     <div className="page">
       <Title sub={t.sub}>{t.title}</Title>
       <div className="filters">
-        {textFilter("login", t.login, 64)}
-        {textFilter("act", t.actHint, 100)}
-        <Input
-          type="date"
-          aria-label={t.day}
-          value={params.get("day") ?? ""}
-          data-testid="audit-day"
-          onChange={(event) => set("day", event.target.value)}
-        />
+        {textFilter("login", login, t.login, 64)}
+        {textFilter("act", act, t.actHint, 100)}
+        <Input type="date" aria-label={t.day} value={day.value} data-testid="audit-day" onChange={(event) => day.set(event.target.value)} />
         <Checkbox
           className="nowrap"
-          checked={params.has("refused")}
+          checked={refused.value !== ""}
           data-testid="audit-refused"
-          onChange={(event) => set("refused", event.target.checked ? "1" : "")}
+          onChange={(event) => refused.set(event.target.checked ? "1" : "")}
         >
           {t.refused}
         </Checkbox>
@@ -71,11 +56,7 @@ export default function AuditsPage() {
         {(it) => (
           <>
             <AuditTable rows={it.rows} />
-            {it.nextPageToken && rows < mostRows && (
-              <Button onClick={() => setRows(mostRows)} data-testid="more">
-                {t.more}
-              </Button>
-            )}
+            <More more={more} next={it.nextPageToken} text={t.more} />
           </>
         )}
       </Shown>

@@ -1,58 +1,42 @@
-import { PlusOutlined } from "@ant-design/icons";
-import { type Case, CasesService, type ListCasesResponse, ProcedureSchema } from "@xiezhi/protos/gen/xiezhi/cases/v1/cases_pb.js";
-import { Button, Input, Table, Tag } from "antd";
+import { type Case, CasesService, ProcedureSchema } from "@xiezhi/protos/gen/xiezhi/cases/v1/cases_pb.js";
+import { Table, Tag } from "antd";
 import { useState } from "react";
-import { Link, useSearchParams } from "react-router";
-import { useSettled } from "../../clock.ts";
+import { Link } from "react-router";
 import { mayCall, useUser } from "../../session.tsx";
 import { useAsk } from "../../ui/asking.ts";
 import { enumText, useLanguage, useTexts } from "../../ui/language.ts";
+import { ListHead, More, useFilter, useRows } from "../../ui/list.tsx";
 import { Shown } from "../../ui/shown.tsx";
 import { useInstant } from "../../ui/times.ts";
-import { Title } from "../../ui/title.tsx";
 import { CreateCase } from "./cases.create.tsx";
 import { partiesText } from "./cases.parts.tsx";
 import { texts } from "./cases.texts.ts";
 
-const pageSize = 50;
-const mostRows = 200;
-
 export function CaseList() {
   const t = useTexts(texts);
   const user = useUser();
-  const [params, setParams] = useSearchParams();
-  const search = params.get("search") ?? "";
-  const settled = useSettled(search, 250);
-  const [rows, setRows] = useState(pageSize);
+  const search = useFilter("search");
+  const { pageSize, more } = useRows();
   const [creating, setCreating] = useState(false);
-  const seen = useAsk(CasesService.method.listCases, { search: settled, pageSize: rows });
-  const create = mayCall(user, CasesService.method.createCase) && (
-    <Button type="primary" size="large" icon={<PlusOutlined />} onClick={() => setCreating(true)} data-testid="case-create">
-      {t.create}
-    </Button>
-  );
+  const seen = useAsk(CasesService.method.listCases, { search: search.settled, pageSize });
+  const create = mayCall(user, CasesService.method.createCase) ? { text: t.create, open: () => setCreating(true) } : undefined;
   return (
     <div className="page">
-      <Title actions={create}>{t.title}</Title>
-      <Input.Search
-        size="large"
-        allowClear
-        maxLength={100}
-        placeholder={t.search}
-        aria-label={t.search}
-        value={search}
-        data-testid="case-search"
-        onChange={(event) => setParams(event.target.value ? { search: event.target.value } : {}, { replace: true })}
-      />
+      <ListHead title={t.title} noun="case" search={search} searchHint={t.search} create={create} />
       <Shown of={seen} isEmpty={(it) => it.cases.length === 0} empty={t.none}>
-        {(it) => <CaseTable found={it} more={rows < mostRows ? () => setRows(mostRows) : undefined} />}
+        {(it) => (
+          <>
+            <CaseTable cases={it.cases} />
+            <More more={more} next={it.nextPageToken} />
+          </>
+        )}
       </Shown>
       {creating && <CreateCase close={() => setCreating(false)} />}
     </div>
   );
 }
 
-function CaseTable({ found, more }: { found: ListCasesResponse; more: (() => void) | undefined }) {
+function CaseTable({ cases }: { cases: Case[] }) {
   const t = useTexts(texts);
   const language = useLanguage();
   const instant = useInstant();
@@ -61,7 +45,7 @@ function CaseTable({ found, more }: { found: ListCasesResponse; more: (() => voi
       <Table<Case>
         rowKey="id"
         pagination={false}
-        dataSource={found.cases}
+        dataSource={cases}
         data-testid="case-table"
         columns={[
           {
@@ -80,11 +64,6 @@ function CaseTable({ found, more }: { found: ListCasesResponse; more: (() => voi
           { title: t.created, width: 190, render: (_, it) => <span className="nowrap">{instant(Number(it.createdAtMs))}</span> },
         ]}
       />
-      {found.nextPageToken && more && (
-        <Button onClick={more} data-testid="more">
-          {t.more}
-        </Button>
-      )}
     </>
   );
 }

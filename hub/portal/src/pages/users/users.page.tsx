@@ -1,61 +1,35 @@
-import { PlusOutlined } from "@ant-design/icons";
 import { RoleSchema } from "@xiezhi/protos/gen/xiezhi/rights/v1/rights_pb.js";
 import { type User, UsersService } from "@xiezhi/protos/gen/xiezhi/users/v1/users_pb.js";
-import { Button, Input, Popconfirm, Space, Table, Tag } from "antd";
+import { Button, Popconfirm, Space, Table, Tag } from "antd";
 import { useState } from "react";
-import { useSearchParams } from "react-router";
-import { useSettled } from "../../clock.ts";
 import { mayCall, useUser } from "../../session.tsx";
 import { askAgain, useAsk } from "../../ui/asking.ts";
 import { useCommand } from "../../ui/command.ts";
 import { enumText, useLanguage, useTexts } from "../../ui/language.ts";
+import { ListHead, More, useFilter, useRows } from "../../ui/list.tsx";
 import { Failure, Shown } from "../../ui/shown.tsx";
-import { Title } from "../../ui/title.tsx";
 import { CreateUser, ResetPin, SetRoles } from "./users.dialogs.tsx";
 import { useSiteNames } from "./users.parts.tsx";
 import { texts } from "./users.texts.ts";
-
-const pageSize = 50;
-const mostRows = 200;
 
 /** Who may sign in and what they may do where; the buttons are those that the contract gives the reader's role. */
 export default function UsersPage() {
   const t = useTexts(texts);
   const reader = useUser();
-  const [params, setParams] = useSearchParams();
-  const search = params.get("search") ?? "";
-  const settled = useSettled(search, 250);
-  const [rows, setRows] = useState(pageSize);
+  const search = useFilter("search");
+  const { pageSize, more } = useRows();
   const [dialog, setDialog] = useState<"create" | { what: "roles" | "pin"; user: User }>();
-  const seen = useAsk(UsersService.method.listUsers, { search: settled, pageSize: rows });
+  const seen = useAsk(UsersService.method.listUsers, { search: search.settled, pageSize });
   const close = () => setDialog(undefined);
-  const create = mayCall(reader, UsersService.method.createUser) && (
-    <Button type="primary" size="large" icon={<PlusOutlined />} onClick={() => setDialog("create")} data-testid="user-create">
-      {t.create}
-    </Button>
-  );
+  const create = mayCall(reader, UsersService.method.createUser) ? { text: t.create, open: () => setDialog("create") } : undefined;
   return (
     <div className="page">
-      <Title actions={create}>{t.title}</Title>
-      <Input.Search
-        size="large"
-        allowClear
-        maxLength={100}
-        placeholder={t.search}
-        aria-label={t.search}
-        value={search}
-        data-testid="user-search"
-        onChange={(event) => setParams(event.target.value ? { search: event.target.value } : {}, { replace: true })}
-      />
+      <ListHead title={t.title} noun="user" search={search} searchHint={t.search} create={create} />
       <Shown of={seen} isEmpty={(it) => it.users.length === 0} empty={t.none}>
         {(it) => (
           <>
             <UserTable users={it.users} open={(what, user) => setDialog({ what, user })} />
-            {it.nextPageToken && rows < mostRows && (
-              <Button onClick={() => setRows(mostRows)} data-testid="more">
-                {t.more}
-              </Button>
-            )}
+            <More more={more} next={it.nextPageToken} />
           </>
         )}
       </Shown>

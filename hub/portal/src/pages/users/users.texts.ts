@@ -30,7 +30,6 @@ export const texts = defineTexts({
     removeRole: "移除",
     save: "保存",
     cancel: "取消",
-    more: "显示更多",
     required: "必填",
   },
   en: {
@@ -62,7 +61,6 @@ export const texts = defineTexts({
     removeRole: "Remove",
     save: "Save",
     cancel: "Cancel",
-    more: "Show more",
     required: "required",
   },
 });
