@@ -49,7 +49,7 @@ export class RoomsHeard {
     });
     broker.hear("snapshot", (name, text) => {
       this.read(name, () => {
-        this.said(name).snapshot = fromJsonString(RoomSnapshotSchema, text, leniently);
+        this.snapshot(this.said(name), fromJsonString(RoomSnapshotSchema, text, leniently));
       });
     });
     broker.hear("availability", (name, text) => {
@@ -98,6 +98,13 @@ export class RoomsHeard {
     const said = this.waiting.get(key) ?? { siteId, roomId, devices: new Map() };
     this.waiting.set(key, said);
     return said;
+  }
+
+  /** What was said before an end and isn't named by it is gone; what is said after it is new. */
+  private snapshot(said: Said, snapshot: RoomSnapshot): void {
+    said.snapshot = snapshot;
+    if (snapshot.phase !== SnapshotPhase.END) return;
+    for (const id of said.devices.keys()) if (!snapshot.deviceIds.includes(id)) said.devices.delete(id);
   }
 
   private became(room: RoomKey, connected: boolean): void {
@@ -157,6 +164,11 @@ export class RoomsHeard {
     for (const said of ours) {
       const { roomId, devices, snapshot } = said;
       const known = this.known.get(keyOf(said)) ?? new Map<string, Device>();
+      if (snapshot?.phase === SnapshotPhase.END) {
+        const gone = [...known.keys()].filter((id) => !snapshot.deviceIds.includes(id));
+        await this.store.remove(tx, roomId, gone);
+        for (const id of gone) known.delete(id);
+      }
       for (const device of devices.values()) {
         const had = known.get(device.id);
         if (!isNewer(device, had)) continue;
@@ -165,11 +177,6 @@ export class RoomsHeard {
         known.set(device.id, device);
         if (had?.state?.availability !== device.state?.availability)
           await this.store.became(tx, device, Number(device.state?.sinceMs ?? 0n));
-      }
-      if (snapshot?.phase === SnapshotPhase.END) {
-        const gone = [...known.keys()].filter((id) => !snapshot.deviceIds.includes(id));
-        await this.store.remove(tx, roomId, gone);
-        for (const id of gone) known.delete(id);
       }
       tx.afterCommit(() => this.platform.hints.touch(watchTopic(roomId)));
     }
