@@ -1,6 +1,6 @@
 /**
- * Runs the tests: `node run.ts [--faults | --fuzz] [path …]`. Without paths all `*.test.ts`, one suite a package, then the
- * browser's and the `*.e2e.ts` one at a time. Ends with the line `N passed, N failed`; exits 1 if one failed or none ran.
+ * Runs the tests: `node run.ts [--faults | --fuzz] [path …]`. Without paths all `*.test.ts`, one suite a package, the hub's modules
+ * once more on MariaDB, then the browser's and the `*.e2e.ts` one at a time. Ends with the line `N passed, N failed`; exits 1 if one failed or none ran.
  */
 import { globSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { runSuite, type Suite } from "./suite.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+const WITH_MARIADB = "hub/src/testing/with-mariadb.ts";
 const folders = "{protos,device-drivers,flows,media-pipeline,edge-agent,hub,provisioning}";
 
 function find(kind: string): string[] {
@@ -37,8 +38,10 @@ function plan(kinds: { faults: boolean; fuzz: boolean }, wanted: (file: string) 
   const packages = new Set(globSync(`${folders}/{,*/}package.json`, { cwd: root }).map((file) => dirname(file)));
   const isBrowser = (name: string) => name === "hub/portal";
   const units = suites(find("test").filter(wanted), 2, 180_000, (file) => packageOf(file, packages));
+  const ofModules = find("test").filter((file) => /^hub\/src\/modules\/[a-z]+\//.test(file) && wanted(file));
+  const onMariaDb = suites(ofModules, 2, 180_000, () => "hub's modules on MariaDB").map((suite) => ({ ...suite, within: WITH_MARIADB }));
   const browser = units.filter(({ name }) => isBrowser(name)).map((suite) => ({ ...suite, filesAtOnce: 1 }));
-  return [...units.filter(({ name }) => !isBrowser(name)), ...browser, ...alone("e2e", 360_000)];
+  return [...units.filter(({ name }) => !isBrowser(name)), ...onMariaDb, ...browser, ...alone("e2e", 360_000)];
 }
 
 const { values, positionals } = parseArgs({

@@ -12,6 +12,8 @@ export interface Suite {
   /** Relative to the repository. */
   files: string[];
   filesAtOnce: number;
+  /** A program that runs what stands behind its name: what the suite needs around it. Relative to the repository. */
+  within?: string;
   /** The whole suite's; when it is over its process group is killed. */
   limitMs: number;
 }
@@ -30,7 +32,8 @@ export async function runSuite(root: string, suite: Suite, complain: (text: stri
   const words = ["--test", `--test-concurrency=${suite.filesAtOnce}`, `--test-reporter=${reporter}`, "--test-reporter-destination=stdout"];
   // Without NODE_TEST_CONTEXT, by which node would take this for a test inside a test and run nothing.
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
-  const child = spawn(process.execPath, [...words, ...suite.files.map((file) => join(root, file))], {
+  const around = suite.within === undefined ? [] : [join(root, suite.within), process.execPath];
+  const child = spawn(process.execPath, [...around, ...words, ...suite.files.map((file) => join(root, file))], {
     cwd: root,
     env,
     detached: true,

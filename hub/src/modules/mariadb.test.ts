@@ -13,7 +13,7 @@ import { makeTake } from "@xiezhi/media/sim/make-take.ts";
 import { refused, requestId, startCourt } from "../testing/court.ts";
 import { brokerOf } from "../testing/broker.ts";
 import { startIngest } from "../testing/ingest.ts";
-import { startMariaDb } from "../testing/mariadb.ts";
+import { newMariaDb } from "../testing/mariadb.ts";
 import { until } from "../testing/room.ts";
 import { audits } from "./audits/audits.module.ts";
 import { cases } from "./cases/cases.module.ts";
@@ -28,7 +28,7 @@ test("every store works on MariaDB, and of twenty who want one room exactly one 
   t.after(() => rm(folder, { recursive: true, force: true }));
   const ingest = startIngest();
   const modules = [cases, hearings, takes({ ingest: ingest.client, stores: [folder], derivedFolder: folder }), devices, audits];
-  const court = await startCourt(t, { databaseUrl: await startMariaDb(t), modules });
+  const court = await startCourt(t, { databaseUrl: await newMariaDb(), modules });
   const nowMs = court.clock.nowMs();
 
   const clerk = await court.as("clerk", CasesService);

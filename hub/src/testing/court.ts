@@ -21,6 +21,7 @@ import { programCall } from "../platform/call.ts";
 import { createDoor } from "../platform/door.ts";
 import { type AnyModule, buildHouse, type House } from "../platform/platform.ts";
 import { hashPassword } from "@xiezhi/rpc/access/passwords.ts";
+import { MARIADB_SOCKET, newMariaDb } from "./mariadb.ts";
 
 /** The password of everybody in a test court; hashed once a process. */
 export const PASSWORD = "a long test password";
@@ -53,19 +54,24 @@ export interface Court {
   signOut(login: string): void;
 }
 
+/** Every module's tests run once on each database. */
+const onMariaDb = process.env[MARIADB_SOCKET] !== undefined;
+
 /** A hub with these modules on a temporary database and a simulated clock, reached through the in-memory transport. */
 export async function startCourt(t: TestContext, options: { modules?: readonly AnyModule[]; databaseUrl?: string } = {}): Promise<Court> {
   const folder = await mkdtemp(join(tmpdir(), "xz-court-"));
   const clock = new SimulatedClock();
   const modules = [sites, users, ...(options.modules ?? [])];
+  const settled = options.databaseUrl === undefined && !onMariaDb;
   const file = join(folder, "hub.db");
-  if (options.databaseUrl === undefined) await copyFile(await settledDatabase(modules), file);
-  const house = await buildHouse({ databaseUrl: options.databaseUrl ?? `sqlite:${file}`, clock, log: silentLog, modules });
+  if (settled) await copyFile(await settledDatabase(modules), file);
+  const databaseUrl = options.databaseUrl ?? (onMariaDb ? await newMariaDb() : `sqlite:${file}`);
+  const house = await buildHouse({ databaseUrl, clock, log: silentLog, modules });
   t.after(async () => {
     await house.close();
     await rm(folder, { recursive: true, force: true });
   });
-  if (options.databaseUrl !== undefined) await settle(house);
+  if (!settled) await settle(house);
   const userService = house.api<UsersService>("users");
   const door = createDoor(house.platform, (session) => userService.callerOf(session), silentLog);
   const tokens = new Map<string, string>();
