@@ -18,6 +18,8 @@ import { ingestImplementation } from "../../ingest/ingest.rpc.ts";
 import { Refusals } from "../../ingest/refusals.ts";
 import { uplinkImplementation } from "../../ingest/uplink.rpc.ts";
 import { type Court, refused, startCourt } from "../../testing/court.ts";
+import { cases } from "../cases/cases.module.ts";
+import { hearings } from "../hearings/hearings.module.ts";
 import { alarms } from "./alarms.module.ts";
 
 const room = { siteId: "court-1", roomId: "courtroom-1" };
@@ -40,7 +42,7 @@ async function startWithStore(t: TestContext) {
   const refusals = new Refusals(systemClock, silentLog);
   const link = memoryLink([ingestImplementation(store, refusals, systemClock), uplinkImplementation(store, refusals, silentLog)], door);
   const ingest = clientOf(IngestService, link);
-  const court = await startCourt(t, { modules: [alarms({ ingest })] });
+  const court = await startCourt(t, { modules: [cases, hearings, alarms({ ingest })] });
   t.after(async () => {
     await store.close();
     execFileSync("umount", ["-l", state]);

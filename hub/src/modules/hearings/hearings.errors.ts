@@ -38,6 +38,13 @@ export const errors = defineErrors("HEARINGS", {
     en: "no such case in case_ids",
     details: { field: "case_ids", caseId },
   }),
+  takeNotLinked: (takeId: string) => ({
+    code: "FAILED_PRECONDITION",
+    reason: "TAKE_NOT_LINKED",
+    zh: "该录像未关联本庭次：take_ids",
+    en: "a take of take_ids is not linked to this hearing",
+    details: { field: "take_ids", takeId },
+  }),
   notListed: () => ({
     code: "FAILED_PRECONDITION",
     reason: "NOT_LISTED",

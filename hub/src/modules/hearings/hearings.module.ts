@@ -6,7 +6,7 @@ import { hearingsRpc } from "./hearings.rpc.ts";
 import { HearingsService } from "./hearings.service.ts";
 import { HearingsStore, migrations } from "./hearings.store.ts";
 
-/** What is heard where and when. Tells `hearings.changed`. */
+/** What is heard where and when; .contest (and .contest.test): what no machine can decide. Tells `hearings.changed`. */
 export const hearings = defineModule<{ sites: SitesService; cases: CasesService }, HearingsService>({
   name: "hearings",
   zh: "庭次",

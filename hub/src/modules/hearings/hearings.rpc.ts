@@ -13,6 +13,9 @@ export function hearingsRpc(service: HearingsService): Implementation {
       const { roomId, caseId, fromMs, toMs } = request;
       return service.list({ siteIds: sitesOf(method, caller), roomId, caseId, fromMs: Number(fromMs), toMs: Number(toMs) }, request);
     },
+    settleTakes: async (request, context) => ({
+      hearing: await service.settleTakes(callOf(context, request), request.hearingId, request.takeIds),
+    }),
     linkCases: async (request, context) => ({
       hearing: await service.linkCases(callOf(context, request), request.hearingId, request.caseIds),
     }),

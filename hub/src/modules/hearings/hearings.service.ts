@@ -16,12 +16,14 @@ import { type PageRequest, paged, pageOf } from "../../platform/paging.ts";
 import type { CasesService } from "../cases/cases.service.ts";
 import type { SitesService } from "../sites/sites.service.ts";
 import { errors } from "./hearings.errors.ts";
-import type { HearingFilter, HearingsStore, Link } from "./hearings.store.ts";
+import { overlapBetweenRooms } from "./hearings.contest.ts";
+import type { Contested, HearingFilter, HearingsStore, Link } from "./hearings.store.ts";
 
 const LONGEST_MS = 24 * 3_600_000;
 /** China has one civil time, UTC+8. */
 const CHINA_OFFSET_MS = 8 * 3_600_000;
 const DAY_MS = 24 * 3_600_000;
+const CONTESTED = "hearings/contested";
 
 export class HearingsService {
   private readonly platform: Platform;
@@ -99,6 +101,34 @@ export class HearingsService {
     return answer.hearing;
   }
 
+  /** A person says which takes hold the hearing; the others stay as takes and leave its list. */
+  async settleTakes(call: Call, hearingId: string, takeIds: readonly string[]): Promise<Hearing> {
+    const found = await this.get(undefined, hearingId);
+    const answer = await this.platform.change(call, { id: hearingId, siteId: found.siteId }, async (tx) => {
+      const linked = new Set((await this.store.linksOf(tx, { hearingIds: [hearingId] })).map(({ takeId }) => takeId));
+      for (const takeId of takeIds) if (!linked.has(takeId)) throw errors.takeNotLinked(takeId);
+      for (const takeId of linked) await this.store.settle(tx, hearingId, takeId, takeIds.includes(takeId));
+      const running = (await this.store.linksOf(tx, { hearingIds: [hearingId] })).some(({ toUs }) => toUs === 0);
+      await this.store.setState(tx, hearingId, running ? HearingState.RUNNING : HearingState.HELD);
+      await this.reconsider(tx, found);
+      await this.changed(tx, found);
+      return { hearing: await this.get(tx, hearingId) };
+    });
+    return answer.hearing;
+  }
+
+  /** Hearings that wait for `settleTakes`, and the rooms that recorded them: those of now, then all after each change. */
+  async *watchContested(signal: AbortSignal): AsyncGenerator<(Contested & { roomIds: string[] })[]> {
+    for await (const _ of this.platform.hints.watch([CONTESTED], signal)) {
+      const contested = await this.store.contested(undefined);
+      const links = await this.store.linksOf(undefined, { hearingIds: contested.map(({ hearingId }) => hearingId) });
+      yield contested.map((each) => ({
+        ...each,
+        roomIds: [...new Set(links.filter(({ hearingId }) => hearingId === each.hearingId).map(({ roomId }) => roomId))],
+      }));
+    }
+  }
+
   async get(view: View, id: string): Promise<Hearing> {
     const hearing = await this.store.get(view, id);
     const [shown] = hearing ? await this.shown(view, [hearing]) : [];
@@ -148,8 +178,10 @@ export class HearingsService {
       );
     else await this.store.add(tx, unlisted(take, hearingId, cases));
     await this.store.setState(tx, hearingId, HearingState.RUNNING);
-    await this.store.openLink(tx, take.takeId, hearingId, atUs);
-    await this.changed(tx, { id: hearingId, siteId: take.siteId, roomId: take.roomId });
+    const { takeId, siteId, roomId } = take;
+    await this.store.openLink(tx, { takeId, hearingId, fromUs: atUs, roomId, beganMs: Number(take.utcUs / 1_000n) });
+    await this.reconsider(tx, { id: hearingId, siteId });
+    await this.changed(tx, { id: hearingId, siteId, roomId });
   }
 
   /** The take ended, or goes on without this hearing. A hearing is held when no take of it runs. */
@@ -157,6 +189,7 @@ export class HearingsService {
     for (const id of new Set(await this.store.closeLinks(tx, take.takeId, atUs, hearingId))) {
       const running = (await this.store.linksOf(tx, { hearingIds: [id] })).some(({ toUs }) => toUs === 0);
       if (!running) await this.store.setState(tx, id, HearingState.HELD);
+      await this.reconsider(tx, { id, siteId: take.siteId });
       await this.changed(tx, { id, siteId: take.siteId, roomId: take.roomId });
     }
   }
@@ -168,6 +201,17 @@ export class HearingsService {
       if (found?.siteId !== siteId) throw errors.caseElsewhere(caseId);
       return found;
     });
+  }
+
+  /** Whether a person must be asked: a take may have come, ended earlier than it seemed, or been spoken of. */
+  private async reconsider(tx: Tx, { id, siteId }: Pick<Hearing, "id" | "siteId">): Promise<void> {
+    const settled = await this.store.settled(tx, id);
+    const contested = overlapBetweenRooms(await this.store.linksOf(tx, { hearingIds: [id] }), settled);
+    const known = (await this.store.contested(tx, [id])).length > 0;
+    if (contested === known) return;
+    if (contested) await this.store.contest(tx, { hearingId: id, siteId, sinceMs: this.platform.clock.nowMs() });
+    else await this.store.uncontest(tx, id);
+    tx.afterCommit(() => this.platform.hints.touch(CONTESTED));
   }
 
   private async changed(tx: Tx, { id, siteId, roomId }: Pick<Hearing, "id" | "siteId" | "roomId">): Promise<void> {

@@ -32,12 +32,22 @@ const personTable = new Table("hearings_people", ["hearing_id", "place"], {
   from_ms: "whole",
   to_ms: "whole",
 } as const);
-/** `to_us` 0 while the span is open. */
+/** `to_us` 0 while the span is open; `began_ms`: UTC ms of the take's tick 0, by its room's clock. */
 const linkTable = new Table("hearings_takes", ["take_id", "hearing_id", "from_us"], {
   take_id: "text",
   hearing_id: "text",
   from_us: "whole",
   to_us: "whole",
+  room_id: "text",
+  began_ms: "whole",
+} as const);
+/** Hearings that wait for a person to say which takes hold them. */
+const contestedTable = new Table("hearings_contested", ["hearing_id"], { hearing_id: "text", site_id: "text", since_ms: "whole" } as const);
+/** What a person has said of a take and a hearing: it stays said when takes are projected anew. */
+const settledTable = new Table("hearings_settled", ["hearing_id", "take_id"], {
+  hearing_id: "text",
+  take_id: "text",
+  belongs: "flag",
 } as const);
 /** The row that guards "one hearing at a time in this room" where writers run side by side. */
 const roomTable = new Table("hearings_rooms", ["room_id"], { room_id: "text" } as const);
@@ -67,6 +77,17 @@ export const migrations: readonly Migration[] = [
   },
   { name: "0007-by-hearing", ddl: "CREATE INDEX hearings_takes_by_hearing ON hearings_takes (hearing_id)" },
   { name: "0008-rooms", ddl: "CREATE TABLE hearings_rooms (room_id VARCHAR(64) NOT NULL PRIMARY KEY)" },
+  { name: "0009-takes-room", ddl: "ALTER TABLE hearings_takes ADD COLUMN room_id VARCHAR(64) NOT NULL DEFAULT ''" },
+  { name: "0010-takes-began", ddl: "ALTER TABLE hearings_takes ADD COLUMN began_ms BIGINT NOT NULL DEFAULT 0" },
+  {
+    name: "0011-contested",
+    ddl: "CREATE TABLE hearings_contested (hearing_id VARCHAR(64) NOT NULL PRIMARY KEY, site_id VARCHAR(64) NOT NULL, since_ms BIGINT NOT NULL)",
+  },
+  {
+    name: "0012-settled",
+    ddl: `CREATE TABLE hearings_settled (hearing_id VARCHAR(64) NOT NULL, take_id VARCHAR(36) NOT NULL, belongs BOOLEAN NOT NULL,
+      PRIMARY KEY (hearing_id, take_id))`,
+  },
 ];
 
 export interface Link {
@@ -74,6 +95,14 @@ export interface Link {
   hearingId: string;
   fromUs: number;
   toUs: number;
+  roomId: string;
+  beganMs: number;
+}
+
+export interface Contested {
+  hearingId: string;
+  siteId: string;
+  sinceMs: number;
 }
 
 export interface HearingFilter {
@@ -92,6 +121,8 @@ export class HearingsStore {
   private readonly people;
   private readonly links;
   private readonly rooms;
+  private readonly contests;
+  private readonly settlements;
 
   constructor(database: Database) {
     this.hearings = hearingTable.in(database);
@@ -99,6 +130,8 @@ export class HearingsStore {
     this.people = personTable.in(database);
     this.links = linkTable.in(database);
     this.rooms = roomTable.in(database);
+    this.contests = contestedTable.in(database);
+    this.settlements = settledTable.in(database);
   }
 
   /** The row that `guardRoom` locks, made once and before: two transactions that make it deadlock. */
@@ -207,17 +240,46 @@ export class HearingsStore {
   async linksOf(view: View, by: { takeId: string } | { hearingIds: readonly string[] }): Promise<Link[]> {
     const where = "takeId" in by ? { take_id: by.takeId } : { hearing_id: { [Op.in]: [...by.hearingIds] } };
     const rows = await this.links.all(view, { where, order: [["from_us", "ASC"]] });
-    return rows.map(({ take_id, hearing_id, from_us, to_us }) => ({
+    return rows.map(({ take_id, hearing_id, from_us, to_us, room_id, began_ms }) => ({
       takeId: take_id,
       hearingId: hearing_id,
       fromUs: from_us,
       toUs: to_us,
+      roomId: room_id,
+      beganMs: began_ms,
     }));
   }
 
-  async openLink(tx: Tx, takeId: string, hearingId: string, fromUs: number): Promise<void> {
+  /** Not where a person has said that this take does not hold this hearing. */
+  async openLink(tx: Tx, { takeId, hearingId, fromUs, roomId, beganMs }: Omit<Link, "toUs">): Promise<void> {
+    if ((await this.settlements.one(tx, { hearing_id: hearingId, take_id: takeId }))?.belongs === false) return;
     const key = { take_id: takeId, hearing_id: hearingId, from_us: fromUs };
-    if (!(await this.links.one(tx, key))) await this.links.insert(tx, { ...key, to_us: 0 });
+    if (!(await this.links.one(tx, key))) await this.links.insert(tx, { ...key, to_us: 0, room_id: roomId, began_ms: beganMs });
+  }
+
+  async settle(tx: Tx, hearingId: string, takeId: string, belongs: boolean): Promise<void> {
+    const key = { hearing_id: hearingId, take_id: takeId };
+    await this.settlements.remove(tx, key);
+    await this.settlements.insert(tx, { ...key, belongs });
+    if (!belongs) await this.links.remove(tx, key);
+  }
+
+  /** Takes of which a person has said that they hold this hearing, or do not. */
+  async settled(view: View, hearingId: string): Promise<string[]> {
+    return (await this.settlements.all(view, { where: { hearing_id: hearingId } })).map(({ take_id }) => take_id);
+  }
+
+  async contested(view: View, hearingIds?: readonly string[]): Promise<Contested[]> {
+    const rows = await this.contests.all(view, hearingIds ? { where: { hearing_id: { [Op.in]: [...hearingIds] } } } : {});
+    return rows.map(({ hearing_id, site_id, since_ms }) => ({ hearingId: hearing_id, siteId: site_id, sinceMs: since_ms }));
+  }
+
+  async contest(tx: Tx, { hearingId, siteId, sinceMs }: Contested): Promise<void> {
+    await this.contests.insert(tx, { hearing_id: hearingId, site_id: siteId, since_ms: sinceMs });
+  }
+
+  async uncontest(tx: Tx, hearingId: string): Promise<void> {
+    await this.contests.remove(tx, { hearing_id: hearingId });
   }
 
   /** Ends the take's open spans, those of one hearing or all; gives the hearings that lost one. */
@@ -236,6 +298,7 @@ export class HearingsStore {
     const cases = await this.cases.all(view, { where });
     const people = await this.people.all(view, { where, order: [["place", "ASC"]] });
     const links = await this.linksOf(view, { hearingIds: ids });
+    const contested = new Set((await this.contested(view, ids)).map(({ hearingId }) => hearingId));
     return rows.map((row) =>
       create(HearingSchema, {
         id: row.id,
@@ -262,7 +325,8 @@ export class HearingsStore {
           })),
         takes: links
           .filter(({ hearingId }) => hearingId === row.id)
-          .map(({ fromUs, toUs, ...ids }) => ({ ...ids, fromUs: BigInt(fromUs), toUs: BigInt(toUs) })),
+          .map(({ takeId, hearingId, fromUs, toUs }) => ({ takeId, hearingId, fromUs: BigInt(fromUs), toUs: BigInt(toUs) })),
+        contested: contested.has(row.id),
       }),
     );
   }

@@ -167,8 +167,8 @@ export class Projector {
     });
   }
 
-  private async tellHearings(tx: Tx, { id, siteId, roomId, title }: Take, effect: Effect): Promise<void> {
-    const take = create(TakeStartSchema, { takeId: id, siteId, roomId, title });
+  private async tellHearings(tx: Tx, { id, siteId, roomId, title, startedAtMs }: Take, effect: Effect): Promise<void> {
+    const take = create(TakeStartSchema, { takeId: id, siteId, roomId, title, utcUs: startedAtMs * 1_000n });
     if (effect.kind === "began") await this.hearings.takeBegan(tx, effect.start, effect.atUs);
     else if (effect.kind === "linked")
       await this.hearings.takeLinked(tx, take, effect.link.hearingId, effect.link.caseReferences, effect.atUs);

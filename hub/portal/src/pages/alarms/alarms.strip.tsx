@@ -45,7 +45,9 @@ function OneAlarm({ alarm }: { alarm: Alarm }) {
   const { reason, subject, why, roomId } = alarm;
   const subjects: Readonly<Record<string, string>> = t.subject;
   const whys: Readonly<Record<string, string>> = t.why;
-  const where = [roomId && roomName(roomId), subjects[subject] ?? subject, whys[why] ?? why, t.since(instant(Number(alarm.sinceMs)))];
+  // A hearing's id says nothing to a person: its row on the list is marked.
+  const about = reason === AlarmReason.HEARING_CONTESTED ? "" : (subjects[subject] ?? subject);
+  const where = [roomId && roomName(roomId), about, whys[why] ?? why, t.since(instant(Number(alarm.sinceMs)))];
   return (
     <Alert
       type="error"

@@ -1,11 +1,15 @@
-import { HearingsService } from "@xiezhi/protos/gen/xiezhi/hearings/v1/hearings_pb.js";
-import { Input, Modal } from "antd";
+import { type Hearing, HearingsService } from "@xiezhi/protos/gen/xiezhi/hearings/v1/hearings_pb.js";
+import { TakesService } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
+import { Checkbox, Input, Modal, Space } from "antd";
 import { useState } from "react";
-import { askAgain } from "../../ui/asking.ts";
+import { Link } from "react-router";
+import { askAgain, useAsk } from "../../ui/asking.ts";
 import { useCommand } from "../../ui/command.ts";
 import { useTexts } from "../../ui/language.ts";
-import { Failure } from "../../ui/shown.tsx";
+import { Failure, Shown } from "../../ui/shown.tsx";
+import { useInstant } from "../../ui/times.ts";
 import { CasePicker } from "../cases/cases.parts.tsx";
+import { useRoomNames } from "../rooms/rooms.parts.tsx";
 import { texts } from "./hearings.texts.ts";
 
 interface DialogProps {
@@ -67,6 +71,48 @@ export function CancelHearing({ hearingId, close }: DialogProps) {
         onChange={(event) => setReason(event.target.value)}
       />
       <Failure error={cancel.error} again={() => void done(cancel.again())} />
+    </Modal>
+  );
+}
+
+/** A person says which of the takes hold a hearing that two rooms recorded side by side. */
+export function SettleTakes({ hearing, close }: { hearing: Hearing; close: () => void }) {
+  const t = useTexts(texts);
+  const instant = useInstant();
+  const roomName = useRoomNames();
+  const [takeIds, setTakeIds] = useState<string[]>([]);
+  const takes = useAsk(TakesService.method.listTakes, { hearingId: hearing.id, pageSize: 50 });
+  const settle = useCommand(HearingsService.method.settleTakes);
+  const done = async (answer: ReturnType<typeof settle.run>) => {
+    if (!(await answer)) return;
+    await askAgain(HearingsService);
+    close();
+  };
+  return (
+    <Modal
+      open
+      title={t.settle}
+      okText={t.save}
+      cancelText={t.cancel}
+      onCancel={close}
+      onOk={() => void done(settle.run({ hearingId: hearing.id, takeIds }))}
+      okButtonProps={{ disabled: takeIds.length === 0, loading: settle.busy }}
+    >
+      <p>{t.settleWhy}</p>
+      <Shown of={takes}>
+        {(found) => (
+          <Checkbox.Group value={takeIds} onChange={setTakeIds}>
+            <Space orientation="vertical">
+              {found.takes.map((take) => (
+                <Checkbox key={take.id} value={take.id} data-testid={`settle-${take.id}`}>
+                  {roomName(take.roomId)} · {instant(Number(take.startedAtMs))} · <Link to={`/takes/${take.id}`}>{t.play}</Link>
+                </Checkbox>
+              ))}
+            </Space>
+          </Checkbox.Group>
+        )}
+      </Shown>
+      <Failure error={settle.error} again={() => void done(settle.again())} />
     </Modal>
   );
 }

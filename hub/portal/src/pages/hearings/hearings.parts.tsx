@@ -19,7 +19,7 @@ import { Shown } from "../../ui/shown.tsx";
 import { useInstant, useSpanOfDay } from "../../ui/times.ts";
 import { CaseLinks } from "../cases/cases.parts.tsx";
 import { useRoomNames } from "../rooms/rooms.parts.tsx";
-import { CancelHearing, LinkCases } from "./hearings.dialogs.tsx";
+import { CancelHearing, LinkCases, SettleTakes } from "./hearings.dialogs.tsx";
 import { texts } from "./hearings.texts.ts";
 
 export { ListHearing } from "./hearings.form.tsx";
@@ -94,6 +94,7 @@ function HearingStateTag({ hearing }: { hearing: Hearing }) {
     <Tag data-testid={`hearing-state-${hearing.id}`}>
       {enumText(HearingStateSchema, hearing.state, language)}
       {hearing.waitsForHearingId && ` · ${t.waits}`}
+      {hearing.contested && <b className="refused"> · {t.contested}</b>}
     </Tag>
   );
 }
@@ -110,7 +111,7 @@ function TakeLinks({ hearing }: { hearing: Hearing }) {
 function HearingActions({ hearing }: { hearing: Hearing }) {
   const t = useTexts(texts);
   const user = useUser();
-  const [open, setOpen] = useState<"link" | "cancel">();
+  const [open, setOpen] = useState<"link" | "cancel" | "settle">();
   const close = () => setOpen(undefined);
   return (
     <>
@@ -124,6 +125,12 @@ function HearingActions({ hearing }: { hearing: Hearing }) {
           {t.cancelHearing}
         </Button>
       )}
+      {hearing.contested && mayCall(user, HearingsService.method.settleTakes) && (
+        <Button size="small" danger onClick={() => setOpen("settle")} data-testid={`hearing-settle-${hearing.id}`}>
+          {t.settle}
+        </Button>
+      )}
+      {open === "settle" && <SettleTakes hearing={hearing} close={close} />}
       {open === "link" && <LinkCases hearingId={hearing.id} close={close} />}
       {open === "cancel" && <CancelHearing hearingId={hearing.id} close={close} />}
     </>

@@ -35,6 +35,9 @@ export const texts = defineTexts({
     order: "结束须晚于开始",
     waits: "等待前一场结束",
     actions: "操作",
+    contested: "归属待确认",
+    settle: "确认归属",
+    settleWhy: "两个法庭同时录制了本庭次。请勾选确属本庭次的录像；未勾选的录像仍然保存，只是不再关联本庭次。",
   },
   en: {
     title: "List",
@@ -70,5 +73,9 @@ export const texts = defineTexts({
     order: "the end must lie after the beginning",
     waits: "waits for the one before",
     actions: "Actions",
+    contested: "to be settled",
+    settle: "Settle",
+    settleWhy:
+      "Two rooms recorded this hearing at the same time. Tick the takes that hold it; the others are kept, and linked to it no more.",
   },
 });

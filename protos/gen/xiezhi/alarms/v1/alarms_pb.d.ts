@@ -22,7 +22,7 @@ export declare type Alarm = Message<"xiezhi.alarms.v1.Alarm"> & {
   reason: AlarmReason;
 
   /**
-   * What it is about: the store's part (space, disk, store, backup), or a take's id.
+   * What it is about: the store's part (space, disk, store, backup), a take's id, or a hearing's.
    *
    * @generated from field: string subject = 2;
    */
@@ -127,6 +127,11 @@ export enum AlarmReason {
    * @generated from enum value: ALARM_REASON_LEDGER_REFUSED = 3;
    */
   LEDGER_REFUSED = 3,
+
+  /**
+   * @generated from enum value: ALARM_REASON_HEARING_CONTESTED = 4;
+   */
+  HEARING_CONTESTED = 4,
 }
 
 /**

@@ -146,6 +146,13 @@ export declare type Hearing = Message<"xiezhi.hearings.v1.Hearing"> & {
    * @generated from field: string waits_for_hearing_id = 16;
    */
   waitsForHearingId: string;
+
+  /**
+   * Rooms recorded it side by side while they did not hear of each other: a person says which takes hold it (SettleTakes).
+   *
+   * @generated from field: bool contested = 17;
+   */
+  contested: boolean;
 };
 
 /**
@@ -459,6 +466,50 @@ export declare type LinkCasesResponse = Message<"xiezhi.hearings.v1.LinkCasesRes
 export declare const LinkCasesResponseSchema: GenMessage<LinkCasesResponse>;
 
 /**
+ * @generated from message xiezhi.hearings.v1.SettleTakesRequest
+ */
+export declare type SettleTakesRequest = Message<"xiezhi.hearings.v1.SettleTakesRequest"> & {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: string hearing_id = 2;
+   */
+  hearingId: string;
+
+  /**
+   * At least one of those that are linked.
+   *
+   * @generated from field: repeated string take_ids = 3;
+   */
+  takeIds: string[];
+};
+
+/**
+ * Describes the message xiezhi.hearings.v1.SettleTakesRequest.
+ * Use `create(SettleTakesRequestSchema)` to create a new message.
+ */
+export declare const SettleTakesRequestSchema: GenMessage<SettleTakesRequest>;
+
+/**
+ * @generated from message xiezhi.hearings.v1.SettleTakesResponse
+ */
+export declare type SettleTakesResponse = Message<"xiezhi.hearings.v1.SettleTakesResponse"> & {
+  /**
+   * @generated from field: xiezhi.hearings.v1.Hearing hearing = 1;
+   */
+  hearing?: Hearing | undefined;
+};
+
+/**
+ * Describes the message xiezhi.hearings.v1.SettleTakesResponse.
+ * Use `create(SettleTakesResponseSchema)` to create a new message.
+ */
+export declare const SettleTakesResponseSchema: GenMessage<SettleTakesResponse>;
+
+/**
  * @generated from enum xiezhi.hearings.v1.HearingKind
  */
 export enum HearingKind {
@@ -658,6 +709,16 @@ export declare const HearingsService: GenService<{
     methodKind: "unary";
     input: typeof LinkCasesRequestSchema;
     output: typeof LinkCasesResponseSchema;
+  },
+  /**
+   * Says which of the takes that are linked to it hold this hearing. The others are kept, and linked to it no more.
+   *
+   * @generated from rpc xiezhi.hearings.v1.HearingsService.SettleTakes
+   */
+  settleTakes: {
+    methodKind: "unary";
+    input: typeof SettleTakesRequestSchema;
+    output: typeof SettleTakesResponseSchema;
   },
 }>;
 
