@@ -148,9 +148,9 @@ export class OpenTake {
 
   /**
    * All that was written is entered, the end too, and signed. `silent`: tracks that no worker was there for to stop, so that
-   * nobody else says from when on they are missing.
+   * nobody else says from when on they are missing. `atUs`: take time.
    */
-  async end(end: { actor: Actor; requestId: string; reason: string }, silent: readonly number[], atUs = this.nowUs): Promise<number> {
+  async end(end: { actor: Actor; requestId: string; reason: string }, silent: readonly number[], atUs: number): Promise<number> {
     const takeUs = Math.round(atUs);
     const { requestId, reason, actor } = end;
     await this.insist();

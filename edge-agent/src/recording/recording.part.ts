@@ -182,8 +182,8 @@ export class Recording {
     this.busy = "ending";
     this.changed();
     try {
-      const silent = await this.team.stop();
-      const lengthUs = await take.end(end, silent);
+      const { atUs, silent } = await this.team.stop();
+      const lengthUs = await take.end(end, silent, atUs - take.spool.zeroUs);
       this.take = undefined;
       this.remember(take, true);
       return { lengthUs };

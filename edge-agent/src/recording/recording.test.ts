@@ -256,22 +256,22 @@ describe("a room records", { concurrency: 3 }, () => {
     const stop = recording.onLevels((levels) => heard.push(...levels));
     const order = newTake();
     await recording.start(order, () => {});
-    await clock.sleep(500);
+    await clock.sleep(1_500);
     process.kill(recording.processList().find(({ name }) => name === "codec")!.pid, "SIGKILL");
-    // However long the machine takes for another: a second of levels says that it is at work again.
-    const before = heard.length;
-    while (heard.length < before + 10) await clock.sleep(50);
+    // Less than another one needs to begin its work.
+    await clock.sleep(300);
     stop();
     await recording.end(ended());
     const { model, stateFolder } = { ...(await room.look(recording, order.takeId)), ...room };
     const sound = storedTrack(join(stateFolder, "spool", order.takeId), { id: "mic-clerk", number: 2 });
     assert.deepEqual([sound.gaps, sound.stretches], [[], 1]);
     for (const [index, parcel] of sound.parcels.entries()) {
-      const last = sound.parcels[index - 1];
-      if (last) assert.equal(parcel.ticks, last.ticks + last.durationTicks);
+      const before = sound.parcels[index - 1];
+      if (before) assert.equal(parcel.ticks, before.ticks + before.durationTicks);
     }
     const end = sound.parcels.at(-1)!;
-    assert.ok(model.end!.takeUs - ((end.ticks + end.durationTicks) * 1e6) / 48_000 < 1e6, "up to the end, but for what is on its way");
+    const missingUs = model.end!.takeUs - ((end.ticks + end.durationTicks) * 1e6) / 48_000;
+    assert.ok(missingUs < 250_000, `${missingUs} µs are missing at the end`);
     assert.ok(
       heard.length >= 10 && heard.every(({ number, rmsDbfs }) => number === 2 && rmsDbfs > -30 && rmsDbfs < -3),
       JSON.stringify(heard[0]),

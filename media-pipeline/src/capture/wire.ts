@@ -83,7 +83,8 @@ export type FromWorker =
   /** From `atUs` on nothing is kept. */
   | { kind: "paused"; atUs: number; at: TrackTick[] }
   | { kind: "resumed"; atUs: number; at: TrackTick[] }
-  | { kind: "stopped"; at: TrackTick[] }
+  /** From `atUs` on nothing belongs to the take. */
+  | { kind: "stopped"; atUs: number; at: TrackTick[] }
   | { kind: "levels"; levels: [number: number, rmsDbfs: number, peakDbfs: number][] }
   | { kind: "liveHeader"; number: number; small: boolean; codec: string; timescale: number }
   /** The order could not be obeyed. */

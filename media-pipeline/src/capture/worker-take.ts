@@ -10,8 +10,11 @@ import { SOUND_TIMESCALE, VIDEO_TIMESCALE } from "./unit.ts";
 import type { FromWorker, RecordOrder, TrackTick } from "./wire.ts";
 import type { WorkerLog } from "./worker-log.ts";
 
-/** The encoder still gives what was said right before a pause or the end; so long it is waited for. */
-const DRAIN_MAX_US = 1e6;
+/**
+ * The encoder still gives what was said right before a pause or the end, at once; so long it is waited for where the codec worker has
+ * died and another one is on its way.
+ */
+const DRAIN_MAX_US = 10e6;
 const DRAIN_LOOK_MS = 10;
 /** A picture that has not come back so long after a resume is missing. */
 const RESUME_MS = 2_500;
@@ -102,7 +105,7 @@ export class WorkerTake {
     await this.drain();
     const at = this.close((track) => track.stop(stoppedUs));
     this.journal.close();
-    this.options.tell({ kind: "stopped", at });
+    this.options.tell({ kind: "stopped", atUs: stoppedUs, at });
   }
 
   private begin(track: CaptureTrack, left: LeftTrack, diedUs: number | undefined): void {

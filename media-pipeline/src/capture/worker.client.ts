@@ -20,6 +20,8 @@ interface Asked {
 
 /** A worker that does not answer within this does not obey any more. */
 const ANSWER_MS = 5_000;
+/** A pause and a stop wait for sound that is not encoded yet, up to 10 s. */
+const HALTED_MS = 12_000;
 
 export interface CaptureWorkerEvents {
   onMessage(message: FromWorker): void;
@@ -76,10 +78,11 @@ export class CaptureWorker {
     this.socket.write(jsonFrame(order));
   }
 
-  /** Sends and waits for the answer; rejects when the worker can't, is gone, or is silent for 5 s. */
+  /** Sends and waits for the answer; rejects when the worker can't, is gone, or does not answer within 5 s, a pause or stop within 12 s. */
   ask<K extends keyof Answers>(order: Order<K>): Promise<Answer<K>> {
     return new Promise((resolve, reject) => {
-      const patience = this.clock.after(ANSWER_MS, () => end(() => reject(new Error(`the worker does not answer ${order.kind}`))));
+      const late = () => end(() => reject(new Error(`the worker does not answer ${order.kind}`)));
+      const patience = this.clock.after(order.kind === "pause" || order.kind === "stop" ? HALTED_MS : ANSWER_MS, late);
       const end = (act: () => void) => {
         patience.cancel();
         this.asked.delete(asked);

@@ -2,11 +2,15 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
-import { systemClock as clock } from "@xiezhi/base/clock.ts";
+import { SimulatedClock, systemClock as clock } from "@xiezhi/base/clock.ts";
+import { jsonFrame } from "../framing.ts";
 import { holesIn, PICTURES_PER_KEY, startTestCamera, storedTrack, until } from "./testing.ts";
 import { spoolFiles } from "./tracks/spool-files.ts";
 import type { FromWorker, SourceSpec } from "./wire.ts";
+import { CaptureWorker } from "./worker.client.ts";
 import { Worker } from "./worker.ts";
 
 const FRAME_TICKS = 3600;
@@ -257,4 +261,36 @@ describe("a capture worker", { concurrency: 6 }, () => {
     assert.equal(cameras.length, 2);
     assert.ok(last("stopped")!.at.every(({ ticks }) => ticks > FRAME_TICKS));
   });
+});
+
+test("a worker that records nothing answers a stop, with no track", async (t) => {
+  const { worker, last } = await bench(t, 0);
+  await worker.obey({ kind: "stop" });
+  assert.deepEqual(last("stopped")?.at, []);
+});
+
+test("who asks a worker waits 10 s for a pause and a stop, for sound that must still be encoded, and 5 s for the rest", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "xz-"));
+  const silent = createServer().listen(join(folder, "worker.sock"));
+  const agents: Socket[] = [];
+  silent.on("connection", (agent) => void agents.push(agent.resume()));
+  await once(silent, "listening");
+  t.after(() => {
+    for (const agent of agents) agent.destroy();
+    silent.close();
+    rmSync(folder, { recursive: true });
+  });
+  const time = new SimulatedClock();
+  const connecting = CaptureWorker.connect(join(folder, "worker.sock"), time, { onMessage: () => {}, onLive: () => {}, onGone: () => {} });
+  await once(silent, "connection");
+  const say = (message: FromWorker) => agents[0]?.write(jsonFrame(message));
+  say({ kind: "hello", workerId: "w1", bootId: "", pid: 1 });
+  const worker = await connecting;
+  const resumed = assert.rejects(worker.ask({ kind: "resume" }), /does not answer resume/);
+  const halted = [worker.ask({ kind: "pause" }), worker.ask({ kind: "stop" })];
+  await time.advanceMs(10_000);
+  await resumed;
+  for (const kind of ["paused", "stopped"] as const) say({ kind, atUs: 1e6, at: [] });
+  for (const { atUs } of await Promise.all(halted)) assert.equal(atUs, 1e6);
+  worker.close();
 });

@@ -195,7 +195,7 @@ export class Worker {
 
   private async stop(): Promise<void> {
     const { take } = this;
-    if (!take) return;
+    if (!take) return this.options.tell({ kind: "stopped", atUs: this.options.clock.monoUs(), at: [] });
     await take.stop();
     this.take = undefined;
     this.options.log.write("take ends", { take: take.takeId });

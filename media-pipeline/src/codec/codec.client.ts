@@ -11,6 +11,8 @@ export interface Levels {
 
 /** A microphone's sound on its way to the AAC that is stored. Keeps what is not encoded yet, whatever happens to the codec worker. */
 export interface SoundEncoding {
+  /** Of what was pushed, all from before this has been encoded or never will be: monotonic microseconds. */
+  readonly doneUntilUs: number;
   push(unit: SampleUnit | FrameUnit): void;
   /** Forgets what is not encoded and begins anew with the next samples: at resume, so that nothing of the pause has a part in what follows. */
   restart(): void;
@@ -90,6 +92,10 @@ class Encoding implements SoundEncoding {
       encodedFrom: options.from,
       encoderDelayTicks: ENCODER_DELAY_TICKS,
     };
+  }
+
+  get doneUntilUs(): number {
+    return this.run?.doneUntilUs ?? Number.POSITIVE_INFINITY;
   }
 
   push(unit: SampleUnit | FrameUnit): void {

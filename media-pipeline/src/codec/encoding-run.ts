@@ -62,6 +62,8 @@ export class EncodingRun implements StreamUser {
   /** Samples so far. */
   private length = 0;
   private nextFrame = 0;
+  /** Where the sound begins that the last frame has no part of, monotonic microseconds. */
+  private reachedUs: number;
   /** Grid point at which the codec worker's stream began. */
   private base = 0;
   private stream = 0;
@@ -76,7 +78,13 @@ export class EncodingRun implements StreamUser {
     this.firstTicks = first.sourceTicks;
     this.discontinuity = options.discontinuity;
     this.heardUs = first.arrivedUs;
+    this.reachedUs = first.timeUs;
     options.link.add(this);
+  }
+
+  /** Sound of before this has come back, as a frame or as one that is not handed out; all of it, once the codec worker refuses. */
+  get doneUntilUs(): number {
+    return this.refused ? Number.POSITIVE_INFINITY : this.reachedUs;
   }
 
   /** How many samples are missing between what came and this unit, in whole granules; negative: it goes back. */
@@ -178,7 +186,9 @@ export class EncodingRun implements StreamUser {
       this.lostPackets += piece.lostPackets;
       piece.lostPackets = 0;
     }
-    if (!first || touched.some(({ lost }) => lost)) return;
+    if (!first) return;
+    this.reachedUs = this.timeAt(first, this.sampleAt(frame + 2));
+    if (touched.some(({ lost }) => lost)) return;
     const { format, input } = this.options;
     const { discontinuity, lostPackets } = this;
     this.discontinuity = false;
@@ -193,7 +203,7 @@ export class EncodingRun implements StreamUser {
       lostPackets,
       discontinuity,
       data,
-      untilUs: this.timeAt(first, this.sampleAt(frame + 2)),
+      untilUs: this.reachedUs,
     });
   }
 

@@ -135,12 +135,14 @@ export class CaptureTeam {
     return { atUs: Math.min(...answers.map(({ atUs }) => atUs), this.options.clock.monoUs()), at: answers.flatMap(({ at }) => at) };
   }
 
-  /** Answers which tracks no worker was there for to stop. */
-  async stop(): Promise<number[]> {
+  /** When the take ended (monotonic microseconds), before its last sound was encoded, and which tracks no worker was there for to stop. */
+  async stop(): Promise<{ atUs: number; silent: number[] }> {
+    const nowUs = this.options.clock.monoUs();
     this.order = undefined;
     const stopped = await this.askAll((worker) => worker.ask({ kind: "stop" }));
     const numbers = new Set(stopped.flatMap(({ at }) => at.map(({ number }) => number)));
-    return this.members.flatMap((member) => member.numbers.filter((number) => !numbers.has(number)));
+    const silent = this.members.flatMap((member) => member.numbers.filter((number) => !numbers.has(number)));
+    return { atUs: Math.max(nowUs, ...stopped.map(({ atUs }) => atUs)), silent };
   }
 
   /** Workers close their files and end. */

@@ -15,9 +15,9 @@ import { errors } from "./rooms.errors.ts";
 
 /** DECISIONS 16: sent and unanswered for this long is not confirmed. */
 const START_WITHIN_MS = 2_500;
-/** Pause, resume and mark answer when they are durable in the room; an end also closes its files. */
+/** Resume and mark answer when they are durable in the room; pause and end also when the last sound is encoded, for up to 10 s. */
 const ACT_WITHIN_MS = 5_000;
-const END_WITHIN_MS = 15_000;
+const HALT_WITHIN_MS = 15_000;
 /** The list is looked at again this often: a hearing that overran, or a new Day, changes it without anybody's act. */
 const LIST_AGAIN_MS = 30_000;
 /** More than this waiting for a page: chunks are dropped up to the next key frame. */
@@ -97,7 +97,7 @@ export class RoomsService {
   }
 
   pause(request: MessageShape<typeof RoomService.method.pause.input>, context: RpcContext) {
-    return this.act(request, context, ACT_WITHIN_MS, (client, actor, signal) => client.pause({ ...request, actor }, { signal }));
+    return this.act(request, context, HALT_WITHIN_MS, (client, actor, signal) => client.pause({ ...request, actor }, { signal }));
   }
 
   resume(request: MessageShape<typeof RoomService.method.resume.input>, context: RpcContext) {
@@ -109,7 +109,7 @@ export class RoomsService {
   }
 
   end(request: MessageShape<typeof RoomService.method.end.input>, context: RpcContext) {
-    return this.act(request, context, END_WITHIN_MS, (client, actor, signal) => client.end({ ...request, actor }, { signal }));
+    return this.act(request, context, HALT_WITHIN_MS, (client, actor, signal) => client.end({ ...request, actor }, { signal }));
   }
 
   private async act<T>(

@@ -42,9 +42,8 @@ export class CaptureTrack {
   private units = 0;
   private bytes = 0;
   private lostPackets = 0;
-  /** Sound of before this went to the encoder, and came back from it. */
+  /** Sound of before this went to the encoder. */
   private saidUntilUs = 0;
-  private encodedUntilUs = 0;
   /** Nothing that comes from here on is kept, nor shown: monotonic microseconds. */
   private pausedUs: number | undefined;
   /** Nothing that comes from here on belongs to the take. */
@@ -103,7 +102,6 @@ export class CaptureTrack {
   /** A unit as it will be stored. */
   unit(unit: AccessUnit): void {
     this.units++;
-    if (unit.untilUs !== undefined) this.encodedUntilUs = unit.untilUs;
     this.bytes += unit.data.length;
     if (this.input?.encoding === undefined) this.lostPackets += unit.lostPackets;
     this.meter?.push(unit);
@@ -132,8 +130,8 @@ export class CaptureTrack {
 
   /** The encoder has given what it can of the take's last sound: the rest is in its window. */
   get drained(): boolean {
-    if (this.input?.encoding === undefined) return true;
-    return this.encodedUntilUs > Math.min(this.saidUntilUs - ENCODER_WINDOW_US, this.takeEndUs ?? this.saidUntilUs);
+    const doneUntilUs = this.input?.encoding?.doneUntilUs ?? Number.POSITIVE_INFINITY;
+    return doneUntilUs > Math.min(this.saidUntilUs - ENCODER_WINDOW_US, this.takeEndUs ?? this.saidUntilUs);
   }
 
   /** From now on nothing is kept; the take's files are closed by `closePaused`. */
