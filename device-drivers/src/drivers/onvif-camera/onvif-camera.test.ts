@@ -15,19 +15,33 @@ import { openRtsp } from "@xiezhi/rtsp/client.ts";
 import { rtpPayload } from "@xiezhi/rtsp/rtp.ts";
 import type { OpenDevice } from "../../driver.ts";
 import { loadTestClip } from "../../sim/clips.ts";
+import { conforms, standLogin as login } from "../../sim/conforms.ts";
 import { readStamp } from "../../sim/frame-stamp.ts";
 import { onvifCamera } from "./onvif-camera.driver.ts";
 import { type OnvifCameraSim, startOnvifCameraSim } from "./onvif-camera.sim.ts";
 
 const run = promisify(execFile);
-const login = { username: "xiezhi", password: "not-a-default-1" };
+
+async function standCamera(): Promise<OnvifCameraSim> {
+  const clip = await loadTestClip("picture");
+  return startOnvifCameraSim({ clock: systemClock, name: "法官 <judge>", main: clip, small: clip, login });
+}
 
 async function startCamera(t: TestContext): Promise<OnvifCameraSim> {
-  const clip = await loadTestClip("picture");
-  const sim = await startOnvifCameraSim({ clock: systemClock, name: "法官 <judge>", main: clip, small: clip, login });
+  const sim = await standCamera();
   t.after(() => sim.close());
   return sim;
 }
+
+conforms(onvifCamera, async () => {
+  const sim = await standCamera();
+  const url = `http://127.0.0.1:${sim.port}/onvif/device_service`;
+  return {
+    config: { url, ...login, rtspPorts: [sim.rtspPort], timeoutMs: 300 },
+    fault: (name) => Object.assign(sim.faults, { [name]: true }),
+    close: () => sim.close(),
+  };
+});
 
 async function open(t: TestContext, sim: { port: number; rtspPort: number }, changes: Record<string, unknown> = {}): Promise<OpenDevice> {
   const raw = {
