@@ -51,6 +51,19 @@ test("a command is done once however often it comes, also after a restart", { ti
   assert.equal(sim.turnedTo.length, 3, "an id older than twice the longest ttl is nobody's repetition");
 });
 
+test("a sender's or the room's clock that is an hour off changes nothing: a command's time counts from its arrival", {
+  timeout: 10_000,
+}, async (t) => {
+  const { sim, clock, commands } = await startRoom(t);
+  const hourMs = 3_600_000;
+  const { what } = preset("2");
+  for (const sentAtMs of [clock.nowMs() - hourMs, clock.nowMs() + hourMs])
+    assert.deepEqual(said(await commands.submit("cam", command({ what, ttlMs: 1_000, sentAtMs: BigInt(sentAtMs) }))), ["DONE", ""]);
+  clock.stepUtcMs(hourMs);
+  assert.deepEqual(said(await commands.submit("cam", command({ what, ttlMs: 1_000 }))), ["DONE", ""]);
+  assert.equal(sim.turnedTo.length, 3);
+});
+
 test("each no has its reason: device, capability, preset, login, silence, lateness", { timeout: 10_000 }, async (t) => {
   const { sim, clock, commands } = await startRoom(t);
   assert.deepEqual(said(await commands.submit("door", preset("1"))), ["REFUSED", "DEVICES_NO_DEVICE"]);
