@@ -31,6 +31,9 @@ function nounOf(path: string): string[] {
   return noun === undefined ? [] : [noun];
 }
 
-function singular(noun: string): string {
-  return noun.replace(/ies$/, "y").replace(/s$/, "");
+export function singular(noun: string): string {
+  return noun
+    .replace(/ies$/, "y")
+    .replace(/(ss|x|ch|sh)es$/, "$1")
+    .replace(/([^s])s$/, "$1");
 }
