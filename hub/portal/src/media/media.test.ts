@@ -101,21 +101,21 @@ test("the tail begins behind the list and reads a segment to its end, also once 
       fetched,
     );
     tail.took(next);
-    return [next.uri.slice(-10), Buffer.from(next.bytes).toString(), next.mapUri?.slice(-11), tail.begun !== undefined];
+    return [next.uri.slice(-10), Buffer.from(next.bytes).toString(), next.mapUri?.slice(-11), next.known, tail.begun !== undefined];
   };
-  assert.deepEqual(await read(2), ["000002.m4s", "", undefined, false]);
+  assert.deepEqual(await read(2), ["000002.m4s", "", undefined, false, false]);
   assert.deepEqual([tail.caughtUp, tail.due], [true, false]);
   hub.set(2, { bytes: "ab" });
-  assert.deepEqual(await read(2), ["000002.m4s", "ab", "/7.init.mp4", true]);
+  assert.deepEqual(await read(2), ["000002.m4s", "ab", "/7.init.mp4", true, true]);
   hub.set(2, { bytes: "abcd", finished: true }).set(3, { bytes: "e" });
-  assert.deepEqual(await read(3), ["000002.m4s", "cd", undefined, false]);
+  assert.deepEqual(await read(3), ["000002.m4s", "cd", undefined, true, false]);
   assert.equal(tail.due, true);
-  assert.deepEqual(await read(2), ["000003.m4s", "e", "/7.init.mp4", true], "not listed yet");
+  assert.deepEqual(await read(2), ["000003.m4s", "e", "/7.init.mp4", true, true], "not listed yet");
   tail.failed();
   assert.deepEqual([tail.due, tail.begun], [false, undefined]);
   clock.advanceMs(4_000);
   assert.equal(tail.due, true);
-  assert.deepEqual(await read(3), ["000003.m4s", "e", "/7.init.mp4", true], "from its beginning again");
+  assert.deepEqual(await read(3), ["000003.m4s", "e", "/7.init.mp4", true, true], "from its beginning again");
 });
 
 test("page time stands, runs, changes rate and seeks without losing its place", () => {

@@ -13,6 +13,8 @@ export interface TailBytes {
   bytes: ArrayBuffer;
   /** Their initialisation header, where they begin a segment. */
   mapUri: string | undefined;
+  /** The hub knows of the segment; else it was not begun, or is finished and not listed yet. */
+  known: boolean;
   /** Nothing will be added to the segment. */
   finished: boolean;
 }
@@ -50,11 +52,13 @@ export class Tail {
     this.dueMs = this.clock.monoMs() + askMs;
     const response = await fetched(`${this.uri}?from=${this.from}`);
     const stretch = response.headers.get("xiezhi-stretch");
+    const finished = response.headers.has("xiezhi-finished");
     return {
       uri: this.uri,
       bytes: await response.arrayBuffer(),
       mapUri: this.from === 0 && stretch !== null ? this.beside(`${stretch}.init.mp4`) : undefined,
-      finished: response.headers.has("xiezhi-finished"),
+      known: stretch !== null || finished,
+      finished,
     };
   }
 

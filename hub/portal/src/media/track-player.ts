@@ -197,6 +197,7 @@ export class TrackPlayer {
         await this.change((buffer) => buffer.appendBuffer(bytes));
         this.inMemory.add(uri);
       }
+      if (!next.known) await this.refresh();
       this.tail.took(next);
     } catch {
       this.leaveTail();
