@@ -76,15 +76,16 @@ function AuditTable({ rows }: { rows: AuditRow[] }) {
       dataSource={rows}
       data-testid="audit-table"
       columns={[
-        { title: t.number, width: 90, render: (_, it) => String(it.number) },
-        { title: t.at, width: 170, render: (_, it) => <span className="nowrap">{instant(Number(it.atMs))}</span> },
-        { title: t.who, width: 130, render: (_, it) => it.login || (it.userId ? t.program : t.nobody) },
-        { title: t.act, ellipsis: true, render: (_, it) => <code>{it.act}</code> },
+        { title: t.number, width: 60, render: (_, it) => String(it.number) },
+        { title: t.at, width: 155, render: (_, it) => <span className="nowrap">{instant(Number(it.atMs))}</span> },
+        { title: t.who, width: 110, render: (_, it) => it.login || (it.userId ? t.program : t.nobody) },
+        { title: t.act, width: 150, className: "wraps", render: (_, it) => <code>{it.act}</code> },
         { title: t.object, ellipsis: true, dataIndex: "objectId" },
-        { title: t.site, width: 110, dataIndex: "siteId" },
+        { title: t.site, width: 80, dataIndex: "siteId" },
         {
           title: t.outcome,
-          ellipsis: true,
+          width: 195,
+          className: "wraps",
           render: (_, it) => (
             <>
               {it.outcome === "ok" ? t.ok : <strong className="refused">✕ {it.outcome}</strong>}
@@ -92,7 +93,7 @@ function AuditTable({ rows }: { rows: AuditRow[] }) {
             </>
           ),
         },
-        { title: t.from, width: 150, ellipsis: true, render: (_, it) => (it.roomId ? t.atRoom(roomName(it.roomId)) : it.from) },
+        { title: t.from, width: 115, className: "wraps", render: (_, it) => (it.roomId ? t.atRoom(roomName(it.roomId)) : it.from) },
       ]}
     />
   );

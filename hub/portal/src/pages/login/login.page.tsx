@@ -35,6 +35,7 @@ export default function LogInPage() {
         {pin && (
           <p className="login-place" data-testid="own-room">
             {t.ownRoom(ownRoomId() ?? "")}
+            <small>{t.withoutHub}</small>
           </p>
         )}
         <Form layout="vertical" size="large" requiredMark={false} onFinish={(values) => void enter(values)}>

@@ -98,7 +98,7 @@ export function SetOwnPin({ close }: { close: () => void }) {
 function PinField() {
   const t = useTexts(texts);
   return (
-    <Form.Item name="pin" label={t.pin} extra={t.pinHint} rules={[{ required: true, pattern: /^[0-9]{6,12}$/, message: t.pinHint }]}>
+    <Form.Item name="pin" label={t.pin} extra={t.pinHint} rules={[{ required: true, pattern: /^[0-9]{6,12}$/, message: t.pinRefused }]}>
       <Input.Password maxLength={12} inputMode="numeric" autoComplete="off" data-testid="pin" />
     </Form.Item>
   );

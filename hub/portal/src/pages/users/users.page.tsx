@@ -55,7 +55,7 @@ function UserTable({ users, open }: { users: User[]; open: (what: "roles" | "pin
         dataSource={users}
         data-testid="user-table"
         columns={[
-          { title: t.login, width: 160, render: (_, it) => <code data-testid={`user-${it.login}`}>{it.login}</code> },
+          { title: t.login, width: 140, render: (_, it) => <code data-testid={`user-${it.login}`}>{it.login}</code> },
           { title: t.name, dataIndex: "name", ellipsis: true },
           {
             title: t.roles,
@@ -63,12 +63,12 @@ function UserTable({ users, open }: { users: User[]; open: (what: "roles" | "pin
               it.roles.length === 0
                 ? t.noRoles
                 : it.roles.map(({ role, siteId }) => (
-                    <Tag key={`${role} ${siteId}`}>
+                    <Tag key={`${role} ${siteId}`} className="tag-wraps">
                       {enumText(RoleSchema, role, language)} · {siteName(siteId)}
                     </Tag>
                   )),
           },
-          { title: t.state, width: 110, render: (_, it) => (it.disabled ? <strong className="refused">✕ {t.disabled}</strong> : t.active) },
+          { title: t.state, width: 120, render: (_, it) => (it.disabled ? <strong className="refused">✕ {t.disabled}</strong> : t.active) },
           {
             width: 220,
             render: (_, it) =>
