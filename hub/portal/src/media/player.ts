@@ -4,7 +4,7 @@ import { type Showing, TrackPlayer, type TrackSource } from "./track-player.ts";
 
 const tickMs = 40;
 const drawS = 0.1;
-/** While the take still records, playlists are read again this often. */
+/** While the take still records, and until they say that they are whole, playlists are read again this often. */
 const refreshMs = 4_000;
 /** A track that keeps the page waiting longer than this is left behind until it has caught up. */
 const patienceMs = 15_000;
@@ -154,7 +154,7 @@ export class Player {
 
   private get latestS(): number {
     const { running, heldS } = this.take;
-    if (!running) return this.endS - lastPictureS;
+    if (!running) return Math.max(0, this.endS - lastPictureS);
     // What the page has not read yet is only gone to from far away.
     return (heldS - this.endS > followsWithinS ? heldS : this.endS) - headroomS;
   }
@@ -171,7 +171,7 @@ export class Player {
   }
 
   private refresh(): void {
-    if (this.take.running) for (const track of this.tracks.values()) void track.refresh();
+    for (const track of this.tracks.values()) if (this.take.running || !track.listEnded) void track.refresh();
   }
 
   private go(atS: number): void {
@@ -185,7 +185,7 @@ export class Player {
     if (skip && this.playing) this.time.seek(skip.toS);
     const atS = this.time.atS;
     const missing = [...this.tracks.values()].map((track) => track.tick(atS, this.take.running)).some(Boolean);
-    const atEnd = atS >= this.endS;
+    const atEnd = atS >= (this.take.running ? this.endS : this.latestS);
     if (atEnd && this.playing && !this.take.running) this.playing = false;
     const waiting = this.mustWait(missing) || atEnd;
     const runs = this.playing && !waiting;

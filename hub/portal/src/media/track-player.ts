@@ -6,6 +6,8 @@ import { Tail } from "./tail.ts";
 
 /** An element is put where its track begins again so long before, seconds. */
 const soonS = 3;
+/** So long before the end of its bytes an element may stop: its decoder keeps some pictures back. Seconds. */
+const runsDryS = 0.25;
 /** A seek that takes longer is asked for again, ms. */
 const forgottenMs = 4_000;
 
@@ -100,10 +102,16 @@ export class TrackPlayer {
     this.element.currentTime = atS;
   }
 
-  /** How far the playing element is ahead of the page, seconds; undefined while it is not playing. */
+  /** The playlist has all that it will have: the hub's ledger copy trails its segments a little. */
+  get listEnded(): boolean {
+    return this.playlist.ended;
+  }
+
+  /** How far the playing element is ahead of the page, seconds; undefined while it is not playing, or stands before the end of its bytes. */
   aheadS(atS: number): number | undefined {
     const { element } = this;
-    return this.showing === "picture" && !element.paused && !element.seeking ? element.currentTime - atS : undefined;
+    const plays = this.showing === "picture" && !element.paused && !element.seeking;
+    return plays && covers(element.buffered, element.currentTime + runsDryS) ? element.currentTime - atS : undefined;
   }
 
   /** Holds the element to the page's time; while nothing is played it stands at that very picture. */
