@@ -106,13 +106,16 @@ function settledDatabase(modules: readonly AnyModule[]): Promise<string> {
 async function makeSettledDatabase(modules: readonly AnyModule[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "xz-settled-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, "hub.db");
+  const file = join(folder, "settled.db");
   // Their tables only: what they do by themselves belongs to the court that is under test.
   const tables = modules.map((module) =>
     module === sites || module === users ? module : { ...module, start: () => ({ api: {}, rpc: [] }) },
   );
-  const house = await buildHouse({ databaseUrl: `sqlite:${file}`, clock: new SimulatedClock(), log: silentLog, modules: tables });
+  const databaseUrl = `sqlite:${join(folder, "hub.db")}`;
+  const house = await buildHouse({ databaseUrl, clock: new SimulatedClock(), log: silentLog, modules: tables });
   await settle(house);
+  // Not a copy of the file: Sequelize does not wait for the connections of its transactions to close, and a part may be in the log still.
+  await house.platform.database.sequelize.query("VACUUM INTO $file", { bind: { file } });
   await house.close();
   return file;
 }
