@@ -37,6 +37,8 @@ export class RoomsHeard {
   private readonly known = new Map<string, Map<string, Device>>();
   private waiting = new Map<string, Said>();
   private writing = false;
+  /** Events one after the other: two of one id side by side would each find that nobody has taken it. */
+  private taking: Promise<void> = Promise.resolve();
 
   constructor(platform: Platform, store: DevicesStore, sites: SitesService) {
     this.platform = platform;
@@ -56,7 +58,9 @@ export class RoomsHeard {
       if (name.deviceId !== AGENT) return;
       this.read(name, () => this.became(name, fromJsonString(DeviceStateSchema, text, leniently).availability === Availability.AVAILABLE));
     });
-    broker.hear("event", (name, text) => void this.event(name, text));
+    broker.hear("event", (name, text) => {
+      this.taking = this.taking.then(() => this.event(name, text));
+    });
     broker.onLost(() => {
       for (const [key, { connected }] of this.links) if (connected) this.became(keyed(key), false);
     });

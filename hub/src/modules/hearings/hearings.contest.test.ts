@@ -67,6 +67,7 @@ async function startContested(t: TestContext, laterS: number) {
 test("two rooms record one listing side by side: both takes are kept, each Desk shows it, and a person settles it for good", async (t) => {
   const { court, clerk, hearing, standing, tellFirst, tellSecond } = await startContested(t, 10);
   tellFirst();
+  await until(async () => (await hearing())?.takes.length === 1);
   tellSecond();
   await until(async () => (await hearing())?.contested === true);
   assert.equal((await hearing())?.takes.length, 2);
