@@ -10,8 +10,6 @@ import { implement, type Implementation } from "@xiezhi/rpc/service.ts";
 const TOGETHER_MS = 100;
 const CHUNK_ENTRIES = 1000;
 const CHUNK_BYTES = 512 << 10;
-/** Of an open segment in one answer: a message holds 4 MiB. */
-const OPEN_BYTES = 3 << 20;
 
 /** What main learns of takes: how far they are, and their entries in order. */
 export function ingestImplementation(store: Store, refusals: Refusals, clock: Clock): Implementation {
@@ -52,9 +50,6 @@ export function ingestImplementation(store: Store, refusals: Refusals, clock: Cl
         bytes = 0;
       }
       if (entries.length > 0) yield { first: BigInt(first), entries };
-    },
-    async readOpenSegment({ takeId, trackId, segment, from }) {
-      return (await store.readOpen(takeId, trackId, segment, Number(from), OPEN_BYTES)) ?? {};
     },
   });
 }

@@ -13,8 +13,6 @@ export interface FakeIngest {
   tell(ledger: string, progress: Partial<TakeProgress> & { takeId: string }, size?: number): void;
   /** Ends every call, as a killed process does; it can be called again at once. */
   kill(): void;
-  /** What is held of the segment that grows, of whichever take and track; nothing at first. */
-  held: { stretch?: number; finished?: boolean; data?: Uint8Array };
   reads: { takeId: string; from: number }[];
 }
 
@@ -65,13 +63,9 @@ export function startIngest(): FakeIngest {
       }
       if (entries.length > 0) yield { first: BigInt(first), entries };
     },
-    async readOpenSegment({ from }) {
-      return { ...fake.held, data: fake.held.data?.subarray(Number(from)) ?? new Uint8Array() };
-    },
   });
   const door = { authenticate: async () => ({ kind: "program" as const, name: "hub" }), authorize: async () => {} };
-  const fake: FakeIngest = {
-    held: {},
+  return {
     client: clientOf(IngestService, memoryLink([service], door)),
     reads,
     tell(ledger, progress, size) {
@@ -85,5 +79,4 @@ export function startIngest(): FakeIngest {
       killed = new AbortController();
     },
   };
-  return fake;
 }

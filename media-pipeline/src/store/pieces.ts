@@ -18,7 +18,6 @@ export interface Piece {
 export interface Segment {
   trackId: string;
   segment: number;
-  stretch: number;
   /** Its length when all is there. */
   bytes: number;
   pieces: Piece[];
@@ -114,18 +113,6 @@ export class Pieces {
     return [...this.segments.values()].filter(({ closed, pieces }) => closed && pieces.every(({ index }) => this.states[index] !== KNOWN));
   }
 
-  /** A segment until it is dropped: where those parcels end that are held with all before them, and whether these are all of it. */
-  growing(trackId: string, file: number): { stretch: number; ends: number[]; whole: boolean } | undefined {
-    const segment = this.segments.get(keyOf(trackId, file));
-    if (!segment) return undefined;
-    const ends: number[] = [];
-    for (const { index, offset, bytes } of segment.pieces) {
-      if (!this.isHeld(index) || offset !== (ends.at(-1) ?? 0)) break;
-      ends.push(offset + bytes);
-    }
-    return { stretch: segment.stretch, ends, whole: segment.closed && ends.length === segment.pieces.length };
-  }
-
   /** Headers that are held; each is handed out until `dropHeader`. */
   wholeHeaders(): Piece[] {
     return [...this.headers].filter(({ index }) => this.states[index] === HELD);
@@ -165,7 +152,7 @@ export class Pieces {
     const track = this.tracks.get(parcel.track);
     if (!track) return;
     const { segment: file, offsetInSegment: offset, bytes, digest } = parcel;
-    const segment = this.segmentOf(track, parcel);
+    const segment = this.segmentOf(track, file);
     // What lies over another parcel, or far away, is never placed: it stays known, and is told so.
     if (offset < segment.bytes || bytes > PIECE_MAX_BYTES || offset + bytes > SEGMENT_MAX_BYTES) return;
     const endUs = ((Number(parcel.ticks) + parcel.durationTicks) / track.timescale) * 1e6;
@@ -179,11 +166,11 @@ export class Pieces {
     this.await(piece);
   }
 
-  private segmentOf(track: TrackState, { segment, stretch }: Parcel): Segment {
-    if (track.open?.segment === segment) return track.open;
+  private segmentOf(track: TrackState, file: number): Segment {
+    if (track.open?.segment === file) return track.open;
     if (track.open) track.open.closed = true;
-    track.open = { trackId: track.id, segment, stretch, bytes: 0, pieces: [], closed: false };
-    this.segments.set(keyOf(track.id, segment), track.open);
+    track.open = { trackId: track.id, segment: file, bytes: 0, pieces: [], closed: false };
+    this.segments.set(keyOf(track.id, file), track.open);
     return track.open;
   }
 

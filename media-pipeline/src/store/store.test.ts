@@ -165,29 +165,6 @@ test("a take that comes in any order lies whole in both stores, byte for byte, a
   assert.deepEqual(again.pieces.heldRanges(), [{ from: 0, to: it.entries.length }]);
 });
 
-test("an open segment is read parcel by parcel as far as it is held without a hole, until it lies in the store", async (t) => {
-  const it = await made(t, { ...wanted, tracks: [{ id: "cam-judge", kind: "video" }] });
-  const folder = await temporary(t);
-  const store = await openStore(t, folder);
-  const take = await store.take(it.takeId, room, it.verifierKey);
-  const read = (from: number, segment = 0) => store.readOpen(it.takeId, "cam-judge", segment, from, 1);
-  assert.equal(await read(0), undefined);
-  await store.append(take, 0, leavesOf(it.entries), it.notes);
-  const parcels = it.pieces.filter(({ header }) => !header);
-  const [first, second, third] = parcels as [Made["pieces"][0], Made["pieces"][0], Made["pieces"][0]];
-  for (const { index, data } of [first, third]) await store.place(take, index, false, data);
-  const ends = [first.data.length, first.data.length + second.data.length];
-  assert.deepEqual(await read(0), { stretch: 0, finished: false, data: new Uint8Array(first.data) });
-  assert.deepEqual(await read(ends[0]!), { stretch: 0, finished: false, data: new Uint8Array() });
-  await store.place(take, second.index, false, second.data);
-  assert.deepEqual(await read(ends[0]!), { stretch: 0, finished: false, data: new Uint8Array(second.data) });
-  assert.deepEqual(await read(ends[1]!), { stretch: 0, finished: false, data: new Uint8Array(third.data) });
-  const file = await readFile(it.files.segment("cam-judge", 0));
-  for (const { index, data } of parcels) if (file.includes(data)) await store.place(take, index, false, data);
-  await until(() => (store.progressOf(it.takeId)?.segmentsTwice ?? 0) > 0);
-  assert.equal(await read(0), undefined);
-});
-
 test("history that was rewritten is refused, and so are checkpoints that don't fit", async (t) => {
   const it = await made(t);
   const store = await openStore(t, await temporary(t));

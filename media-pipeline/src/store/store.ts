@@ -11,7 +11,7 @@ import { readEntries } from "../ledger-file.ts";
 import { sha256 } from "../signing.ts";
 import { completeFile, Publisher, writeComplete } from "./publisher.ts";
 import { storeErrors } from "./store.errors.ts";
-import { type OpenSegment, StoredTake } from "./stored-take.ts";
+import { StoredTake } from "./stored-take.ts";
 import { SyncRounds } from "./sync-rounds.ts";
 import { type Standing, Trouble, whyOf } from "./trouble.ts";
 import { TwoStores } from "./two-stores.ts";
@@ -146,11 +146,6 @@ export class Store {
     const summary = this.complete.get(takeId);
     if (!summary) throw storeErrors.notYours(takeId);
     return since(readEntries(join(this.folderOf(takeId), "ledger")), from, summary.ledgerSize);
-  }
-
-  /** What is held of a segment that grows; undefined where it was not begun, or lies in the store by now. */
-  async readOpen(takeId: string, trackId: string, segment: number, from: number, mostBytes: number): Promise<OpenSegment | undefined> {
-    return this.open.get(takeId)?.readOpen(trackId, segment, from, mostBytes);
   }
 
   /** Called with the take that changed, or nothing when the store's trouble did. Returns the way to stop it. */

@@ -21,14 +21,6 @@ interface TakeOwner {
   verifier: Verifier;
 }
 
-/** Bytes of a segment that grows. */
-export interface OpenSegment {
-  stretch: number;
-  /** Nothing will be added behind these bytes. */
-  finished: boolean;
-  data: Uint8Array;
-}
-
 const TRACKS_MAX = 256;
 const TRACK_NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
@@ -91,20 +83,6 @@ export class StoredTake {
     return inside(join(this.folder, "open"), trackId, header ? `${file}.init.mp4` : `${String(file).padStart(6, "0")}.m4s`);
   }
 
-  /**
-   * Held parcels of a segment from an offset on: whole ones, at least one, else no more than `mostBytes`. Undefined where it was not
-   * begun, or lies in the store by now.
-   */
-  async readOpen(trackId: string, segment: number, from: number, mostBytes: number): Promise<OpenSegment | undefined> {
-    const growing = this.pieces.growing(trackId, segment);
-    if (!growing) return undefined;
-    const { stretch, ends, whole } = growing;
-    const ahead = ends.filter((end) => end > from);
-    const to = ahead.findLast((end) => end <= from + mostBytes) ?? ahead[0] ?? from;
-    const data = await readPart(this.openFile({ trackId, header: false, file: segment }), from, to);
-    return data && { stretch, finished: whole && to === ends.at(-1), data };
-  }
-
   openSegmentFile({ trackId, segment }: Segment): string {
     return this.openFile({ trackId, header: false, file: segment });
   }
@@ -160,22 +138,5 @@ async function openForWriting(file: string): Promise<Awaited<ReturnType<typeof o
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     // Not "w": two parcels of one new segment come side by side, and neither may empty what the other wrote.
     return open(file, constants.O_RDWR | constants.O_CREAT, 0o600);
-  }
-}
-
-/** Undefined where there is no such file any more. */
-async function readPart(file: string, from: number, to: number): Promise<Uint8Array | undefined> {
-  try {
-    const handle = await open(file, "r");
-    try {
-      const data = new Uint8Array(to - from);
-      const { bytesRead } = await handle.read(data, 0, data.length, from);
-      return data.subarray(0, bytesRead);
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
   }
 }

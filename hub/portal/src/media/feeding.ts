@@ -1,7 +1,7 @@
 import type { Segment } from "./playlist.ts";
 
 /** How much is kept in memory around the play head, seconds. */
-export const aheadS = 25;
+const aheadS = 25;
 const behindS = 30;
 /** Seams between segments and rounding of a playlist's times, seconds. */
 const seamS = 0.15;

@@ -5,7 +5,6 @@ import { endS, nextFeedStep, presenceAt } from "./feeding.ts";
 import { catchUp, nextAppend, type Queued } from "./live-feed.ts";
 import { followedS, isLeftBehind, mostSteer, PageTime, steer } from "./page-time.ts";
 import { parsePlaylist, type Segment } from "./playlist.ts";
-import { Tail } from "./tail.ts";
 
 const base = "http://localhost:1/media/takes/t/cam-judge/index.m3u8";
 const zeroMs = Date.parse("2026-11-24T01:00:00.000Z");
@@ -81,41 +80,6 @@ test("before a late camera there is nothing, within a hole too; past the end of 
   assert.deepEqual([at(2), at(7), at(20), at(35), at(41)], ["nothing", "there", "nothing", "there", "nothing"]);
   assert.deepEqual([at(41, true), presenceAt([], new Set(), true, 0)], ["notYet", "notYet"]);
   assert.equal(endS(all[1]!), 40);
-});
-
-test("the tail begins behind the list and reads a segment to its end, also once that is listed; then the next, at once", async () => {
-  const clock = new SimulatedPageClock();
-  const tail = new Tail(base, clock);
-  const hub = new Map<number, { bytes: string; finished?: boolean }>();
-  const fetched = async (url: string) => {
-    const [, number, from] = /\/(\d{6})\.m4s\?from=(\d+)$/.exec(url) ?? [];
-    const held = hub.get(Number(number));
-    const headers = new Headers(held && { "xiezhi-stretch": "7" });
-    if (held?.finished) headers.set("xiezhi-finished", "1");
-    return new Response(held?.bytes.slice(Number(from)) ?? null, { headers });
-  };
-  const read = async (listed: number) => {
-    const names = Array.from({ length: listed }, (_, at) => new URL(`${String(at).padStart(6, "0")}.m4s`, base).href);
-    const next = await tail.read(
-      names.map((uri, at) => ({ uri, mapUri: "0.init.mp4", startS: at, durationS: 1, missing: false })),
-      fetched,
-    );
-    tail.took(next);
-    return [next.uri.slice(-10), Buffer.from(next.bytes).toString(), next.mapUri?.slice(-11), next.known, tail.begun !== undefined];
-  };
-  assert.deepEqual(await read(2), ["000002.m4s", "", undefined, false, false]);
-  assert.deepEqual([tail.caughtUp, tail.due], [true, false]);
-  hub.set(2, { bytes: "ab" });
-  assert.deepEqual(await read(2), ["000002.m4s", "ab", "/7.init.mp4", true, true]);
-  hub.set(2, { bytes: "abcd", finished: true }).set(3, { bytes: "e" });
-  assert.deepEqual(await read(3), ["000002.m4s", "cd", undefined, true, false]);
-  assert.equal(tail.due, true);
-  assert.deepEqual(await read(2), ["000003.m4s", "e", "/7.init.mp4", true, true], "not listed yet");
-  tail.failed();
-  assert.deepEqual([tail.due, tail.begun], [false, undefined]);
-  clock.advanceMs(4_000);
-  assert.equal(tail.due, true);
-  assert.deepEqual(await read(3), ["000003.m4s", "e", "/7.init.mp4", true, true], "from its beginning again");
 });
 
 test("page time stands, runs, changes rate and seeks without losing its place", () => {

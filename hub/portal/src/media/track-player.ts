@@ -1,13 +1,10 @@
 import type { PageClock } from "../clock.ts";
-import { aheadS, nextFeedStep, presenceAt } from "./feeding.ts";
+import { nextFeedStep, presenceAt } from "./feeding.ts";
 import { isLeftBehind, mostSteer, steer } from "./page-time.ts";
 import { parsePlaylist, type Playlist } from "./playlist.ts";
-import { Tail } from "./tail.ts";
 
 /** An element is put where its track begins again so long before, seconds. */
 const soonS = 3;
-/** So long before the end of its bytes an element may stop: its decoder keeps some pictures back. Seconds. */
-const runsDryS = 0.25;
 /** A seek that takes longer is asked for again, ms. */
 const forgottenMs = 4_000;
 
@@ -16,17 +13,14 @@ export interface TrackSource {
   kind: "video" | "audio";
   /** UTC ms of take time 0. */
   zeroMs: number;
-  /** RFC 6381 codec of a stretch, by the name of its initialisation header; undefined while the page does not know of it. */
-  codecOf: (mapUri: string) => string | undefined;
+  /** RFC 6381 codec of a stretch, by the name of its initialisation header. */
+  codecOf: (mapUri: string) => string;
 }
 
 /** What a track shows at the page's time. */
 export type Showing = "picture" | "nothing" | "notYet" | "loading" | "unsupported" | "unreachable";
 
-/**
- * One track of a take: its finished segments are appended around the play head, and near the end of a running take what the hub
- * holds of the open one, where their own time stamps put them: element time is take time.
- */
+/** One track of a take: its finished segments are appended around the play head, where their own time stamps put them: element time is take time. */
 export class TrackPlayer {
   readonly element: HTMLMediaElement;
   private readonly source: TrackSource;
@@ -36,8 +30,6 @@ export class TrackPlayer {
   private readonly abort = new AbortController();
   private readonly inMemory = new Set<string>();
   private readonly gone = new Set<string>();
-  private readonly playlistUrl: string;
-  private readonly tail: Tail;
   private playlist: Playlist = { segments: [], ended: false };
   private buffer: SourceBuffer | undefined;
   private headerOf = "";
@@ -53,8 +45,6 @@ export class TrackPlayer {
     this.element = element;
     this.clock = clock;
     this.source = source;
-    this.playlistUrl = new URL(source.playlistUrl, location.origin).href;
-    this.tail = new Tail(this.playlistUrl, clock);
     this.url = URL.createObjectURL(this.media);
     element.src = this.url;
     void this.refresh();
@@ -63,8 +53,9 @@ export class TrackPlayer {
   /** Reads the playlist again, as while the take still records. */
   async refresh(): Promise<void> {
     try {
-      const response = await this.fetched(this.playlistUrl);
-      this.playlist = parsePlaylist(await response.text(), this.playlistUrl, this.source.zeroMs);
+      const response = await fetch(this.source.playlistUrl, { signal: this.abort.signal, credentials: "same-origin" });
+      if (!response.ok) throw new Error(String(response.status));
+      this.playlist = parsePlaylist(await response.text(), new URL(this.source.playlistUrl, location.origin).href, this.source.zeroMs);
       this.listed = true;
       this.gone.clear();
       if (this.trouble === "unreachable") this.trouble = undefined;
@@ -73,20 +64,15 @@ export class TrackPlayer {
     }
   }
 
-  /** End of what can be played, seconds of take time: listed, or read of the segment that grows. */
+  /** End of what can be played, seconds of take time. */
   get endS(): number {
-    const { buffered } = this.element;
-    return Math.max(this.listedEndS, buffered.length > 0 ? buffered.end(buffered.length - 1) : 0);
-  }
-
-  private get listedEndS(): number {
     return this.playlist.segments.reduce((end, it) => Math.max(end, it.startS + it.durationS), 0);
   }
 
   /** Whether the page must wait: this track has something at `atS` that can't be shown yet. */
   tick(atS: number, running: boolean): boolean {
     this.showing = this.show(atS, running);
-    if (!this.busy && this.media.readyState === "open" && !this.trouble) void this.feed(atS, running);
+    if (!this.busy && this.media.readyState === "open" && !this.trouble) void this.feed(atS);
     this.watchSeek(atS);
     if (this.showing !== "picture") return this.showing === "loading";
     // Not on readyState: what has run dry while playing stays so while it is paused, and the page would wait for ever.
@@ -102,16 +88,10 @@ export class TrackPlayer {
     this.element.currentTime = atS;
   }
 
-  /** The playlist has all that it will have: the hub's ledger copy trails its segments a little. */
-  get listEnded(): boolean {
-    return this.playlist.ended;
-  }
-
-  /** How far the playing element is ahead of the page, seconds; undefined while it is not playing, or stands before the end of its bytes. */
+  /** How far the playing element is ahead of the page, seconds; undefined while it is not playing. */
   aheadS(atS: number): number | undefined {
     const { element } = this;
-    const plays = this.showing === "picture" && !element.paused && !element.seeking;
-    return plays && covers(element.buffered, element.currentTime + runsDryS) ? element.currentTime - atS : undefined;
+    return this.showing === "picture" && !element.paused && !element.seeking ? element.currentTime - atS : undefined;
   }
 
   /** Holds the element to the page's time; while nothing is played it stands at that very picture. */
@@ -159,8 +139,7 @@ export class TrackPlayer {
     if (this.element.error) return "unreachable";
     if (!this.listed) return "loading";
     if (covers(this.element.buffered, atS)) return "picture";
-    const presence = presenceAt(this.playlist.segments, this.gone, this.grows(running), atS);
-    if (presence === "notYet" && !this.tail.caughtUp) return "loading";
+    const presence = presenceAt(this.playlist.segments, this.gone, running, atS);
     if (presence !== "there") return presence;
     // All bytes of this time are in memory and still nothing is there: the gap lies within a segment.
     const loaded = this.playlist.segments.every(
@@ -169,9 +148,9 @@ export class TrackPlayer {
     return loaded && !this.busy ? "nothing" : "loading";
   }
 
-  private async feed(atS: number, running: boolean): Promise<void> {
+  private async feed(atS: number): Promise<void> {
     const step = nextFeedStep(this.playlist.segments, this.inMemory, this.gone, atS);
-    if (step.do === "wait") return this.grows(running) && atS + aheadS >= this.listedEndS ? this.readTail() : undefined;
+    if (step.do === "wait") return;
     this.busy = true;
     try {
       if (step.do === "remove") {
@@ -180,10 +159,8 @@ export class TrackPlayer {
         return;
       }
       const { uri, mapUri } = step.segment;
-      // Parcels after it would not join those before it: pictures up to the next key frame would be dropped.
-      this.leaveTail();
-      if (!(await this.header(mapUri))) return;
       const bytes = await this.fetchBytes(uri);
+      if (this.headerOf !== mapUri && !(await this.header(mapUri))) return;
       await this.change((buffer) => buffer.appendBuffer(bytes));
       this.inMemory.add(uri);
     } catch (error) {
@@ -193,50 +170,14 @@ export class TrackPlayer {
     }
   }
 
-  /** The next parcels of the segment that grows; with the first of them it is in memory, as if it had been listed. */
-  private async readTail(): Promise<void> {
-    if (!this.tail.due) return;
-    this.busy = true;
-    try {
-      const next = await this.tail.read(this.playlist.segments, (url) => this.fetched(url));
-      const { uri, bytes, mapUri } = next;
-      if (bytes.byteLength > 0) {
-        if (mapUri !== undefined && !(await this.header(mapUri))) return;
-        await this.change((buffer) => buffer.appendBuffer(bytes));
-        this.inMemory.add(uri);
-      }
-      if (!next.known) await this.refresh();
-      this.tail.took(next);
-    } catch {
-      this.leaveTail();
-      this.tail.failed();
-    } finally {
-      this.busy = false;
-    }
-  }
-
-  private leaveTail(): void {
-    if (this.tail.begun !== undefined) this.inMemory.delete(this.tail.begun);
-    this.tail.drop();
-  }
-
-  /** More of it comes: the take still records, or has ended in the midst of what was begun. */
-  private grows(running: boolean): boolean {
-    return running || this.tail.begun !== undefined;
-  }
-
   private failedOn(uri: string, error: unknown): void {
     // A full buffer is tried again after old segments have gone; anything else counts as not there until the next playlist.
     if (error instanceof DOMException && error.name === "QuotaExceededError") return;
     this.gone.add(uri);
   }
 
-  /** Whether what comes next is read by this header. */
   private async header(mapUri: string): Promise<boolean> {
-    if (this.headerOf === mapUri) return true;
-    const codec = this.source.codecOf(mapUri);
-    if (codec === undefined) return false;
-    const type = `${this.source.kind}/mp4; codecs="${codec}"`;
+    const type = `${this.source.kind}/mp4; codecs="${this.source.codecOf(mapUri)}"`;
     if (!MediaSource.isTypeSupported(type)) {
       this.trouble = "unsupported";
       return false;
@@ -253,13 +194,9 @@ export class TrackPlayer {
   }
 
   private async fetchBytes(uri: string): Promise<ArrayBuffer> {
-    return (await this.fetched(uri)).arrayBuffer();
-  }
-
-  private async fetched(uri: string): Promise<Response> {
     const response = await fetch(uri, { signal: this.abort.signal, credentials: "same-origin" });
     if (!response.ok) throw new Error(`${response.status} ${uri}`);
-    return response;
+    return response.arrayBuffer();
   }
 
   private change(act: (buffer: SourceBuffer) => void): Promise<void> {

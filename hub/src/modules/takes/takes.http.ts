@@ -1,11 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
-import type { Readable } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import { takePlaylist, trackPlaylist } from "@xiezhi/media/play/playlists.ts";
 import { isXiezhiError } from "@xiezhi/protos/errors.ts";
-import type { IngestService } from "@xiezhi/protos/gen/xiezhi/ingest/v1/ingest_pb.js";
 import { PlayTakeRequestSchema, type Take, TakesService as Contract } from "@xiezhi/protos/gen/xiezhi/takes/v1/takes_pb.js";
-import type { Client } from "@xiezhi/rpc/client.ts";
 import type { Caller } from "@xiezhi/rpc/service.ts";
 import type { Context, Middleware } from "koa";
 import type { Platform } from "../../platform/module.ts";
@@ -19,26 +16,11 @@ const PATH =
   /^\/media\/takes\/([0-9a-f-]{36})\/(?:([a-z0-9][a-z0-9-]{0,63})\/)?(index\.m3u8|reading-copy\.m4a|(\d{1,6})\.init\.mp4|(\d{6,8})\.m4s)$/;
 const TYPES = { playlist: "application/vnd.apple.mpegurl", mp4: "video/mp4", m4a: "audio/mp4" } as const;
 
-interface OneSegment {
-  takeId: string;
-  trackId: string;
-  segment: number;
-}
-
-interface Asked {
-  take: Take;
-  trackId: string | undefined;
-  name: string;
-  stretch: string | undefined;
-  segment: string | undefined;
-}
-
 /** Playlists, segments and the reading copy, under the right of PlayTake and bound to the session: they end when it does. */
 export class TakesHttp {
   private readonly platform: Platform;
   private readonly service: TakesService;
   private readonly media: StoredMedia;
-  private readonly ingest: Client<typeof IngestService>;
   private readonly readingCopy: (takeId: string) => Promise<FileHandle | undefined>;
   /** Playbacks that have their audit row, by session. */
   private readonly playing = new Map<string, Set<string>>();
@@ -47,13 +29,11 @@ export class TakesHttp {
     platform: Platform,
     service: TakesService,
     media: StoredMedia,
-    ingest: Client<typeof IngestService>,
     readingCopy: (takeId: string) => Promise<FileHandle | undefined>,
   ) {
     this.platform = platform;
     this.service = service;
     this.media = media;
-    this.ingest = ingest;
     this.readingCopy = readingCopy;
   }
 
@@ -79,28 +59,28 @@ export class TakesHttp {
         await this.audited(context, caller, takeId);
         const take = await this.service.get(takeId);
         context.set("cache-control", "no-store");
-        const stop = this.platform.sessions.onEnded(caller.sessionId, () => context.res.destroy());
-        context.res.once("close", stop);
-        await this.serve(context, { take, trackId, name, stretch, segment });
+        await this.serve(context, caller, { take, trackId, name, stretch, segment });
       } catch (error) {
         this.refuse(context, caller, takeId, error);
       }
     };
   }
 
-  private async serve(context: Context, { take, trackId, name, stretch, segment }: Asked): Promise<void> {
+  private async serve(
+    context: Context,
+    caller: User,
+    asked: { take: Take; trackId: string | undefined; name: string; stretch: string | undefined; segment: string | undefined },
+  ): Promise<void> {
+    const { take, trackId, name, stretch, segment } = asked;
     if (name === "index.m3u8") return this.playlist(context, take, trackId);
-    if (name === "reading-copy.m4a" && trackId === undefined) return this.file(context, await this.readingCopy(take.id), TYPES.m4a);
+    if (name === "reading-copy.m4a" && trackId === undefined) return this.file(context, caller, await this.readingCopy(take.id), TYPES.m4a);
     if (trackId === undefined) return;
     if (segment !== undefined && (await this.isSealed(take, trackId, Number(segment)))) return;
-    const from = /^\d{1,10}$/.exec(String(context.query["from"]))?.[0];
-    if (segment !== undefined && from !== undefined)
-      return this.growing(context, { takeId: take.id, trackId, segment: Number(segment) }, Number(from));
     const path = stretch === undefined ? { segment: Number(segment) } : { stretch: Number(stretch) };
     const handle = await this.media.open(take.id, (files) =>
       path.segment === undefined ? files.header(trackId, path.stretch) : files.segment(trackId, path.segment),
     );
-    await this.file(context, handle, TYPES.mp4);
+    await this.file(context, caller, handle, TYPES.mp4);
   }
 
   private async playlist(context: Context, take: Take, trackId: string | undefined): Promise<void> {
@@ -117,28 +97,6 @@ export class TakesHttp {
     const open = await Promise.all([...here].map(async (segment) => !(await this.isSealed(take, trackId, segment))));
     const shown = new Set([...here].filter((_, at) => open[at]));
     context.body = trackPlaylist(model, track, (segment) => shown.has(segment));
-  }
-
-  /**
-   * A segment while it grows, `?from=` a byte on: whole parcels, as soon as the hub holds them, and its rest once it is finished. Says
-   * the stretch whose header they need, and when nothing will be added. No content: nothing yet.
-   */
-  private async growing(context: Context, which: OneSegment, from: number): Promise<void> {
-    // While ingest is away nothing new is held either.
-    const open = await this.ingest.readOpenSegment({ ...which, from: BigInt(from) }).catch(() => undefined);
-    // Who has its beginning knows its stretch; others wait until it is listed.
-    const rest = open?.stretch === undefined && from > 0 ? await this.rest(which, from) : undefined;
-    if (open?.stretch !== undefined) context.set("xiezhi-stretch", String(open.stretch));
-    if (open?.finished || rest) context.set("xiezhi-finished", "1");
-    context.type = TYPES.mp4;
-    context.body = rest ?? Buffer.from(open?.data ?? []);
-    context.status = rest || open?.data.length ? 200 : 204;
-  }
-
-  /** What a stored segment has from an offset on. */
-  private async rest({ takeId, trackId, segment }: OneSegment, from: number): Promise<Readable | undefined> {
-    const handle = await this.media.open(takeId, (files) => files.segment(trackId, segment));
-    return handle?.createReadStream({ start: from });
   }
 
   /** A segment that touches a sealed span of its track is served to nobody here. */
@@ -160,7 +118,7 @@ export class TakesHttp {
   }
 
   /** Whole, or the one range that is asked for (RFC 9110 14). */
-  private async file(context: Context, handle: FileHandle | undefined, type: string): Promise<void> {
+  private async file(context: Context, caller: User, handle: FileHandle | undefined, type: string): Promise<void> {
     if (!handle) return;
     const { size } = await handle.stat();
     const range = rangeOf(context.get("range"), size);
@@ -181,7 +139,13 @@ export class TakesHttp {
       if (context.length === 0) context.body = "";
       return;
     }
-    context.body = handle.createReadStream({ start, end });
+    const stream = handle.createReadStream({ start, end });
+    const stop = this.platform.sessions.onEnded(caller.sessionId, () => {
+      stream.destroy();
+      context.res.destroy();
+    });
+    stream.once("close", stop);
+    context.body = stream;
   }
 
   private async audited(context: Context, caller: User, takeId: string): Promise<void> {

@@ -35,7 +35,7 @@ export function takes({ ingest, stores, derivedFolder }: TakesOptions): Module<{
       const projector = new Projector(platform, store, hearings, ingest);
       const service = new TakesService(platform, store, hearings, projector);
       const copies = new ReadingCopies(platform, store, media, derivedFolder);
-      const http = new TakesHttp(platform, service, media, ingest, (takeId) => copies.open(takeId));
+      const http = new TakesHttp(platform, service, media, (takeId) => copies.open(takeId));
       platform.sessions.busy = (userId) => projector.hasRunning(userId);
       return {
         api: service,

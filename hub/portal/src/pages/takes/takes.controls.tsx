@@ -11,7 +11,7 @@ const frameS = 0.04;
 
 const moveBy = (player: Player, s: number) => player.seek(player.snapshot().atS + s);
 
-/** Space, arrows, home and end, J/K/L and comma/full stop, as editors of moving pictures have them. */
+/** Space, arrows, J/K/L and comma/full stop, as editors of moving pictures have them. */
 export function playerKeys(player: Player): Record<string, () => void> {
   const { snapshot } = player;
   return {
@@ -21,32 +21,9 @@ export function playerKeys(player: Player): Record<string, () => void> {
     l: () => (snapshot().playing ? player.setRate(rates.find((it) => it > snapshot().rate) ?? rates.at(-1)!) : player.play(true)),
     arrowleft: () => moveBy(player, -10),
     arrowright: () => moveBy(player, 10),
-    home: () => player.seek(0),
-    end: () => (snapshot().behindS === undefined ? player.seek(Number.POSITIVE_INFINITY) : player.follow()),
     ",": () => moveBy(player, -frameS),
     ".": () => moveBy(player, frameS),
   };
-}
-
-/** Still called near live, seconds. */
-const nearLiveS = 8;
-
-/** How old what is shown of a running take is; pressed, the page goes to its end and follows it. */
-function Following({ player, behindS, following }: { player: Player; behindS: number; following: boolean }) {
-  const t = useTexts(texts);
-  const near = behindS <= nearLiveS;
-  return (
-    <Button
-      className={near ? "near-live" : ""}
-      onClick={() => player.follow()}
-      aria-pressed={following}
-      data-testid="follow"
-      data-near={near}
-      data-behind={behindS}
-    >
-      {near ? t.nearLive(behindS) : t.toLatest(clockText(behindS))}
-    </Button>
-  );
 }
 
 /** Play, ten seconds back and ahead, speed, and where we are. */
@@ -74,7 +51,6 @@ export function Controls({ player }: { player: Player }) {
       <output className="at" data-testid="at">
         {clockText(state.atS)} <small>/ {clockText(state.endS)}</small>
       </output>
-      {state.behindS !== undefined && <Following player={player} behindS={state.behindS} following={state.following} />}
       <Select
         value={state.rate}
         onChange={(rate) => player.setRate(rate)}

@@ -10,11 +10,10 @@ import { Mixer, type Mix } from "./takes.mixer.tsx";
 import { texts } from "./takes.texts.ts";
 import { MarksAndGaps, Timeline } from "./takes.timeline.tsx";
 
-/** A player for a take; made when somebody presses play, which is also when a browser lets a page sound. Of a running take it plays the end. */
+/** A player for a take; made when somebody presses play, which is also when a browser lets a page sound. */
 export function startPlayer(take: Take): Player {
   const player = new Player(pageClock, known(take));
-  if (take.state === TakeState.ENDED) player.play(true);
-  else player.follow();
+  player.play(true);
   return player;
 }
 
@@ -135,9 +134,7 @@ function Absent({ player, number }: { player: Player; number: number }) {
 function known(take: Take) {
   return {
     running: take.state !== TakeState.ENDED,
-    recording: take.state === TakeState.RECORDING,
     lengthS: Number(take.lengthUs) / 1e6,
-    heldS: Number(take.copies?.heldThroughUs ?? 0n) / 1e6,
     skips: pausesOf(take),
     segments: Number(take.copies?.segmentsFinished ?? 0n),
     codecOf: (track: number, mapUri: string) => codecIn(take, track, mapUri),
@@ -145,9 +142,10 @@ function known(take: Take) {
 }
 
 /** The codec of the stretch whose header lies at `…/<stretch>.init.mp4`. */
-function codecIn(take: Take, trackNumber: number, mapUri: string): string | undefined {
+function codecIn(take: Take, trackNumber: number, mapUri: string): string {
   const number = Number(/(\d+)\.init\.mp4/.exec(mapUri)?.[1] ?? 0);
-  return take.tracks.find((it) => it.number === trackNumber)?.stretches.find((it) => it.number === number)?.codec;
+  const stretches = take.tracks.find((it) => it.number === trackNumber)?.stretches ?? [];
+  return (stretches.find((it) => it.number === number) ?? stretches.at(-1))?.codec ?? "";
 }
 
 function pausesOf(take: Take): Skip[] {

@@ -184,69 +184,6 @@ export declare type ReadEntriesResponse = Message<"xiezhi.ingest.v1.ReadEntriesR
 export declare const ReadEntriesResponseSchema: GenMessage<ReadEntriesResponse>;
 
 /**
- * @generated from message xiezhi.ingest.v1.ReadOpenSegmentRequest
- */
-export declare type ReadOpenSegmentRequest = Message<"xiezhi.ingest.v1.ReadOpenSegmentRequest"> & {
-  /**
-   * @generated from field: string take_id = 1;
-   */
-  takeId: string;
-
-  /**
-   * @generated from field: string track_id = 2;
-   */
-  trackId: string;
-
-  /**
-   * @generated from field: uint32 segment = 3;
-   */
-  segment: number;
-
-  /**
-   * Where a parcel begins: the end of what was read before.
-   *
-   * @generated from field: uint64 from = 4;
-   */
-  from: bigint;
-};
-
-/**
- * Describes the message xiezhi.ingest.v1.ReadOpenSegmentRequest.
- * Use `create(ReadOpenSegmentRequestSchema)` to create a new message.
- */
-export declare const ReadOpenSegmentRequestSchema: GenMessage<ReadOpenSegmentRequest>;
-
-/**
- * @generated from message xiezhi.ingest.v1.ReadOpenSegmentResponse
- */
-export declare type ReadOpenSegmentResponse = Message<"xiezhi.ingest.v1.ReadOpenSegmentResponse"> & {
-  /**
-   * Absent: the segment was not begun, or lies in the store by now.
-   *
-   * @generated from field: optional uint32 stretch = 1;
-   */
-  stretch?: number | undefined;
-
-  /**
-   * Nothing will be added behind these bytes.
-   *
-   * @generated from field: bool finished = 2;
-   */
-  finished: boolean;
-
-  /**
-   * @generated from field: bytes data = 3;
-   */
-  data: Uint8Array;
-};
-
-/**
- * Describes the message xiezhi.ingest.v1.ReadOpenSegmentResponse.
- * Use `create(ReadOpenSegmentResponseSchema)` to create a new message.
- */
-export declare const ReadOpenSegmentResponseSchema: GenMessage<ReadOpenSegmentResponse>;
-
-/**
  * @generated from service xiezhi.ingest.v1.IngestService
  */
 export declare const IngestService: GenService<{
@@ -279,16 +216,6 @@ export declare const IngestService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchAlarmsRequestSchema;
     output: typeof WatchAlarmsResponseSchema;
-  },
-  /**
-   * Bytes of a segment that are held with all before them, until it lies in the store: whole parcels, from an offset on.
-   *
-   * @generated from rpc xiezhi.ingest.v1.IngestService.ReadOpenSegment
-   */
-  readOpenSegment: {
-    methodKind: "unary";
-    input: typeof ReadOpenSegmentRequestSchema;
-    output: typeof ReadOpenSegmentResponseSchema;
   },
 }>;
 
