@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -14,6 +13,7 @@ import { CommandOutcome } from "@xiezhi/protos/gen/xiezhi/devices/v1/commands_pb
 import { Availability, DevicesService } from "@xiezhi/protos/gen/xiezhi/devices/v1/devices_pb.js";
 import { clientOf } from "@xiezhi/rpc/client.ts";
 import { demoRooms } from "../src/demo/court.ts";
+import { freePort } from "../src/demo/ports.ts";
 import type { RunningCourt } from "../src/demo/running-court.ts";
 import { demoCourt } from "./demo-court.ts";
 import { openBrowser, Person } from "./portal/browser.ts";
@@ -136,15 +136,6 @@ interface ForeignBroker {
   url: string;
   kill(): Promise<void>;
   begin(): Promise<void>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function running(t: TestContext, command: string, words: readonly string[], url: string): Promise<ForeignBroker> {

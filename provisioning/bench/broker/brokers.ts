@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock as clock } from "@xiezhi/base/clock.ts";
 import { createAuthority, issue } from "@xiezhi/enrol/authority.ts";
 import { roomPrefix } from "@xiezhi/protos/topics.ts";
+import { freePort } from "../../src/demo/ports.ts";
 import { cpuUs, pssBytes } from "../machine.ts";
 import { MEASURED_CORE, startPinned } from "../program.ts";
 import type { Load } from "./clients.main.ts";
@@ -50,7 +51,7 @@ export async function startMosquitto(folder: string, { hub }: Certificates): Pro
   const leaves = ["state", "availability", "result", "event", "snapshot"];
   const rules = [
     "user hub",
-    ...[...leaves].map((leaf) => `topic read xiezhi/+/+/+/${leaf}`),
+    ...leaves.map((leaf) => `topic read xiezhi/+/+/+/${leaf}`),
     ...["command", "taken"].map((leaf) => `topic write xiezhi/+/+/+/${leaf}`),
     ...leaves.map((leaf) => `pattern write xiezhi/%u/+/${leaf}`),
     "pattern read xiezhi/%u/#",
@@ -103,13 +104,4 @@ async function isServed(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -78,7 +78,7 @@ switch (load.what.kind) {
     break;
   }
   case "command": {
-    const [hub] = [await come("hub", hubTls)];
+    const hub = await come("hub", hubTls);
     const [device] = await comeMany(1);
     const ms: number[] = [];
     for (let number = 0; number < load.what.count; number++) {

@@ -55,7 +55,8 @@ async function isFree(port: number): Promise<boolean> {
   return (await tried(port).catch(() => undefined)) !== undefined;
 }
 
-function freePort(): Promise<number> {
+/** A port of loopback that nothing listens at now. */
+export function freePort(): Promise<number> {
   return tried(0);
 }
 

@@ -108,8 +108,7 @@ export class HearingsService {
       const linked = new Set((await this.store.linksOf(tx, { hearingIds: [hearingId] })).map(({ takeId }) => takeId));
       for (const takeId of takeIds) if (!linked.has(takeId)) throw errors.takeNotLinked(takeId);
       for (const takeId of linked) await this.store.settle(tx, hearingId, takeId, takeIds.includes(takeId));
-      const running = (await this.store.linksOf(tx, { hearingIds: [hearingId] })).some(({ toUs }) => toUs === 0);
-      await this.store.setState(tx, hearingId, running ? HearingState.RUNNING : HearingState.HELD);
+      await this.store.setState(tx, hearingId, (await this.runs(tx, hearingId)) ? HearingState.RUNNING : HearingState.HELD);
       await this.reconsider(tx, found);
       await this.changed(tx, found);
       return { hearing: await this.get(tx, hearingId) };
@@ -187,8 +186,7 @@ export class HearingsService {
   /** The take ended, or goes on without this hearing. A hearing is held when no take of it runs. */
   async takeLeft(tx: Tx, take: TakeStart, atUs: number, hearingId?: string): Promise<void> {
     for (const id of new Set(await this.store.closeLinks(tx, take.takeId, atUs, hearingId))) {
-      const running = (await this.store.linksOf(tx, { hearingIds: [id] })).some(({ toUs }) => toUs === 0);
-      if (!running) await this.store.setState(tx, id, HearingState.HELD);
+      if (!(await this.runs(tx, id))) await this.store.setState(tx, id, HearingState.HELD);
       await this.reconsider(tx, { id, siteId: take.siteId });
       await this.changed(tx, { id, siteId: take.siteId, roomId: take.roomId });
     }
@@ -201,6 +199,11 @@ export class HearingsService {
       if (found?.siteId !== siteId) throw errors.caseElsewhere(caseId);
       return found;
     });
+  }
+
+  /** Whether a take of it runs. */
+  private async runs(tx: Tx, hearingId: string): Promise<boolean> {
+    return (await this.store.linksOf(tx, { hearingIds: [hearingId] })).some(({ toUs }) => toUs === 0);
   }
 
   /** Whether a person must be asked: a take may have come, ended earlier than it seemed, or been spoken of. */
